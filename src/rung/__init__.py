@@ -1,0 +1,1 @@
+"""Rung: an LLM runtime in Python."""

@@ -1,0 +1,69 @@
+"""Batch: the one form in which tokens reach a model; single, many sequences, prompt or decode.
+
+Shapes: T tokens, R rows whose logits are wanted, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.models.config import Config
+
+
+@dataclass(frozen=True)
+class Batch:
+    """T tokens of any mixture of sequences.
+
+    Token t has id tokens[t], stands at positions[t] of sequence slots[t], and sees every position
+    up to its own of that sequence: those of earlier batches, and those of this one. `rows` are the
+    indices t whose logits are wanted, in any order.
+    """
+
+    tokens: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    slots: NDArray[np.int32]
+    rows: NDArray[np.int32]
+
+    @staticmethod
+    def one(tokens: list[int], *, start: int = 0, slot: int = 0, rows: str = "last") -> Batch:
+        """Consecutive tokens of one sequence; `rows` is "last", "all" or "none"."""
+        T = len(tokens)
+        chosen = {"all": range(T), "last": range(max(T - 1, 0), T), "none": range(0)}[rows]
+        return Batch(
+            tokens=np.array(tokens, np.int32),
+            positions=np.arange(start, start + T, dtype=np.int32),
+            slots=np.full(T, slot, np.int32),
+            rows=np.array(chosen, np.int32),
+        )
+
+
+class Runner(Protocol):
+    """What the engine needs of a planned model: run a batch, get logits."""
+
+    @property
+    def config(self) -> Config:
+        """The model's shape."""
+        ...
+
+    @property
+    def n_slots(self) -> int:
+        """Sequences that the KV cache holds at once."""
+        ...
+
+    @property
+    def context_length(self) -> int:
+        """Positions that the KV cache holds for each sequence."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens one batch may have."""
+        ...
+
+    def forward(self, batch: Batch) -> NDArray[np.float32]:
+        """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens."""
+        ...

@@ -1,0 +1,43 @@
+"""The exceptions a user can meet: each message is one line saying what, where and what to do."""
+
+from __future__ import annotations
+
+
+class RungError(Exception):
+    """Base of every error that is the user's to mend; the CLI prints it without a traceback."""
+
+    exit_code = 1
+
+
+class UsageError(RungError):
+    """A wrong flag, value or combination of them."""
+
+    exit_code = 2
+
+
+class FormatError(RungError):
+    """A model or tokenizer file that cannot be what it claims to be."""
+
+    def __init__(self, path: object, field: str, found: object, expected: object) -> None:
+        """Names the file, the field, what was found there and what was expected."""
+        super().__init__(f"{path}: {field} is {found}, expected {expected}")
+
+
+class TokenizerError(RungError):
+    """A tokenizer that is missing or does not fit its model."""
+
+
+class ContextError(RungError):
+    """A prompt that does not fit the model's context."""
+
+
+class BackendError(RungError):
+    """A backend that is not available or ran out of something (memory, threads, cache folder)."""
+
+
+class KernelError(RungError):
+    """No kernel accepts these shapes and types, or a pin names one that does not exist."""
+
+
+class GraphError(Exception):
+    """A graph that `verify` refuses: a defect in Rung, so it keeps its traceback."""

@@ -1,0 +1,25 @@
+"""Checkpoint: what every file format yields, a Config and named weights that stay in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rung.models.config import Config
+from rung.storage import StoredTensor
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model as read from a file: its weights by the names of `models.config.weight_shapes`."""
+
+    path: Path
+    format: str  # as `rung info` prints it, such as "llama2.c v2 (int8, groups of 64)"
+    config: Config
+    weights: Mapping[str, StoredTensor]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all weights."""
+        return sum(weight.size_bytes for weight in self.weights.values())
