@@ -1,1 +1,83 @@
-"""Rung: an LLM runtime in Python."""
+"""Rung: an LLM runtime in Python.
+
+>>> import rung
+>>> with rung.load() as model:
+...     for piece in model.generate("Once upon a time", max_tokens=100):
+...         print(piece, end="", flush=True)
+
+Names are imported when they are first used, so `import rung` itself costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rung.engine.chat import Chat
+    from rung.engine.generate import Generation
+    from rung.engine.model import Model, load
+    from rung.engine.params import SamplingParams
+    from rung.engine.sequence import Completion, Usage
+    from rung.engine.session import Session
+    from rung.errors import (
+        BackendError,
+        ContextError,
+        FormatError,
+        KernelError,
+        RungError,
+        TokenizerError,
+        UsageError,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "rung.engine.chat": ("Chat",),
+    "rung.engine.generate": ("Generation",),
+    "rung.engine.model": ("Model", "load"),
+    "rung.engine.params": ("SamplingParams",),
+    "rung.engine.sequence": ("Completion", "Usage"),
+    "rung.engine.session": ("Session",),
+    "rung.errors": (
+        "BackendError",
+        "ContextError",
+        "FormatError",
+        "KernelError",
+        "RungError",
+        "TokenizerError",
+        "UsageError",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BackendError",
+    "Chat",
+    "Completion",
+    "ContextError",
+    "FormatError",
+    "Generation",
+    "KernelError",
+    "Model",
+    "RungError",
+    "SamplingParams",
+    "Session",
+    "TokenizerError",
+    "Usage",
+    "UsageError",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value  # so that this runs once a name
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

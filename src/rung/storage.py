@@ -144,6 +144,7 @@ F32 = _plain("f32", np.float32)
 F16 = _plain("f16", np.float16)
 I32 = _plain("i32", np.int32)
 I64 = _plain("i64", np.int64)
+U8 = _plain("u8", np.uint8)
 
 
 def _grouped_int8(G: int) -> StorageType:
@@ -170,12 +171,12 @@ def _grouped_int8(G: int) -> StorageType:
     return StorageType(f"i8_g{G}", G, planes, decode, encode)
 
 
-_PLAIN = {kind.name: kind for kind in (F32, F16, I32, I64)}
+_PLAIN = {kind.name: kind for kind in (F32, F16, I32, I64, U8)}
 
 
 @cache
 def storage_type(name: str) -> StorageType:
-    """The storage type of this name: f32, f16, i32, i64, or i8_gN (int8 in groups of N).
+    """The storage type of this name: f32, f16, i32, i64, u8, or i8_gN (int8 in groups of N).
 
     Raises KeyError for an unknown name.
     """

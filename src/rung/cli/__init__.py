@@ -1,0 +1,71 @@
+"""The command line: `rung COMMAND`, one file a command.
+
+A command's file imports typer and little else at its top (ten of them cost 5 ms); NumPy, the engine
+and the kernels are imported by the command when it runs. So `rung --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from rung import __version__
+from rung.cli import chat, convert, devices, generate, info
+from rung.cli.errors import exit_codes
+from rung.cli.streams import use_utf8
+
+__all__ = ["app", "main"]
+
+
+class _Group(TyperGroup):
+    """Runs every command with errors as one line and an exit code, whatever typer would do."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with exit_codes():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    name="rung",
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"rung {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def rung(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            callback=_print_version,
+            is_eager=True,
+        ),
+    ] = False,
+) -> None:
+    """Run language models on this machine's processors."""
+
+
+app.command("generate")(generate.generate)
+app.command("chat")(chat.chat)
+app.command("info")(info.info)
+app.command("convert")(convert.convert)
+app.command("devices")(devices.devices)
+
+
+def main() -> None:
+    """The `rung` command."""
+    use_utf8()
+    app(prog_name="rung")

@@ -1,0 +1,37 @@
+"""Every op, one folder a family: its meaning in op.py, its kernels in one file a backend."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from rung.ops.attention.op import attention, cache_write, rope, rope_angles
+from rung.ops.embedding.op import embedding
+from rung.ops.linear.op import linear, quantize
+from rung.ops.mlp.op import add, gelu, swiglu
+from rung.ops.norm.op import layer_norm, rms_norm
+
+FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
+
+
+def load_kernels(backend: str) -> None:
+    """Imports a backend's kernels, which register themselves with their ops."""
+    for family in FAMILIES:
+        import_module(f"rung.ops.{family}.{backend}")
+
+
+__all__ = [
+    "FAMILIES",
+    "add",
+    "attention",
+    "cache_write",
+    "embedding",
+    "gelu",
+    "layer_norm",
+    "linear",
+    "load_kernels",
+    "quantize",
+    "rms_norm",
+    "rope",
+    "rope_angles",
+    "swiglu",
+]

@@ -1,0 +1,143 @@
+"""The loop that threads of the CPU team run: one program, ops in order, parts taken as they come.
+
+A program is an array of ops, `OP_WORDS` words each: kernel address, parameter block address, number
+of parts, and the index of the last earlier op that must have finished first. Each op has a line of
+counters: parts taken, parts done. A thread takes the next part of the current op; when none is left
+it goes on to the next op, waiting only where that op needs results of an earlier one. So a thread
+that the system holds up delays nobody, and independent ops overlap.
+
+Everything here is compiled by Numba; addresses and counters are int64 words.
+"""
+
+from numba import int64
+from numba.extending import register_jitable
+
+from rung.simd.memory import (
+    call_kernel,
+    call_plain,
+    pause,
+    word_add,
+    word_load,
+    word_store,
+    word_swap,
+)
+
+WORD = 8
+OP_WORDS = 4  # kernel, block, parts, after
+LINE_WORDS = 8  # a cache line of counters for each op: taken, done
+
+# Words of the team's control block, each on a cache line of its own.
+JOB = 0  # odd while a job is open, even between jobs
+ACTIVE = 8  # workers inside the open job
+PROGRAM = 16  # then: ops, counters, count, all written before JOB turns odd
+YIELD = 20  # address of the C function that gives up the processor
+QUIT = 24
+ASLEEP = 32  # then one line a worker: 1 while it sleeps or is about to
+
+# A pause is 40 to 140 cycles. Waiting for another thread's part: this many pauses, then yield.
+_SPIN_PART = 2000
+# Waiting for a job: about 50 µs of pauses, then yields for a millisecond or so, then sleep.
+_SPIN_JOB = 1000
+_YIELD_JOB = 1000
+
+
+@register_jitable
+def run_ops(control):
+    """Takes parts of the open job's ops until all are done."""
+    ops = word_load(control + PROGRAM * WORD)
+    counters = word_load(control + (PROGRAM + 1) * WORD)
+    count = word_load(control + (PROGRAM + 2) * WORD)
+    give_way = word_load(control + YIELD * WORD)
+    finished = int64(0)  # ops before this one are known to be done
+    for index in range(count):
+        op = ops + index * OP_WORDS * WORD
+        line = counters + index * LINE_WORDS * WORD
+        parts = word_load(op + 2 * WORD)
+        if word_load(line) >= parts:
+            continue
+        finished = _wait_until(ops, counters, finished, word_load(op + 3 * WORD) + 1, give_way)
+        kernel, block = word_load(op), word_load(op + WORD)
+        part = word_add(line, 1)
+        while part < parts:
+            call_kernel(kernel, block, part, parts)
+            word_add(line + WORD, 1)
+            part = word_add(line, 1)
+    _wait_until(ops, counters, finished, count, give_way)
+
+
+@register_jitable
+def _wait_until(ops, counters, finished, target, give_way):
+    """Waits until all ops before `target` are done; returns how many are."""
+    while finished < target:
+        parts = word_load(ops + (finished * OP_WORDS + 2) * WORD)
+        done = counters + (finished * LINE_WORDS + 1) * WORD
+        spins = 0
+        while word_load(done) < parts:
+            pause()
+            spins += 1
+            if spins > _SPIN_PART:
+                call_plain(give_way)
+        finished += 1
+    return finished
+
+
+@register_jitable
+def work(control, worker):
+    """A worker's life until it falls asleep or the team ends; returns 1 to sleep, 0 to end."""
+    last = int64(0)
+    idle = int64(0)
+    asleep = control + (ASLEEP + worker * LINE_WORDS) * WORD
+    give_way = word_load(control + YIELD * WORD)
+    while True:
+        if word_load(control + QUIT * WORD) != 0:
+            return 0
+        job = word_load(control + JOB * WORD)
+        if job % 2 == 1 and job != last:
+            word_add(control + ACTIVE * WORD, 1)
+            # The job may have ended meanwhile; once counted as active, it cannot any more.
+            if word_load(control + JOB * WORD) == job:
+                run_ops(control)
+            word_add(control + ACTIVE * WORD, -1)
+            last = job
+            idle = 0
+            continue
+        idle += 1
+        if idle < _SPIN_JOB:
+            pause()
+        elif idle < _SPIN_JOB + _YIELD_JOB:
+            call_plain(give_way)
+        else:
+            word_store(asleep, 1)
+            # A job that opened just now either sees us asleep and wakes us, or is seen here.
+            job = word_load(control + JOB * WORD)
+            if (job % 2 == 0 or job == last) or word_swap(asleep, 0) == 0:
+                return 1
+            idle = 0
+
+
+@register_jitable
+def open_job(control):
+    """Publishes the job; returns it."""
+    job = word_load(control + JOB * WORD) + 1
+    word_store(control + JOB * WORD, job)
+    return job
+
+
+@register_jitable
+def claim_sleeper(control, worker):
+    """Whether a worker sleeps and is now this caller's to wake."""
+    return word_swap(control + (ASLEEP + worker * LINE_WORDS) * WORD, 0)
+
+
+@register_jitable
+def finish_job(control):
+    """Runs the open job to its end, closes it, and waits until no worker is inside it."""
+    run_ops(control)
+    give_way = word_load(control + YIELD * WORD)
+    word_store(control + JOB * WORD, word_load(control + JOB * WORD) + 1)
+    spins = 0
+    while word_load(control + ACTIVE * WORD) != 0:
+        pause()
+        spins += 1
+        if spins > _SPIN_PART:
+            call_plain(give_way)

@@ -1,0 +1,235 @@
+"""From nodes to a program: entry modules, parameter blocks, and what each op must wait for."""
+
+from __future__ import annotations
+
+import inspect
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.backends.base import Compiling
+from rung.backends.cpu import loop
+from rung.backends.cpu.cache import CachedModule
+from rung.backends.cpu.team import Team, aligned_words
+from rung.graph.ir import Node, Shape, Symbol, Tensor
+from rung.registry import Kernel, Split
+from rung.storage import StoredTensor
+
+# Parts an op is cut into, for each thread: with two, a thread that was held up at the start leaves
+# work for the others to take.
+PARTS_PER_THREAD = 2
+
+_ENTRY = '''\
+"""{name}: unpacks a parameter block and calls the kernel."""
+
+from numba import cfunc, float32, float64, int8, int16, int32, int64, njit, uint8, uint16, void
+
+from rung.simd.memory import array_at
+from {module} import {function}
+
+kernel = njit(nogil=True, error_model="numpy", no_cpython_wrapper=True)({function})
+
+@cfunc(void(int64, int64, int64), cache=True, nopython=True)
+def entry(block, part, parts):
+    words = array_at(block, ({count},), int64)
+    numbers = array_at(block, ({count},), float64)
+    kernel(
+        part,
+        parts,
+{arguments}    )
+'''
+
+
+class Block:
+    """The parameter block of one node, as words, and the source that unpacks them."""
+
+    def __init__(self, kernel: Kernel, node: Node, memory: Mapping[Tensor, StoredTensor]) -> None:
+        self.words: list[int] = []
+        self.symbols: list[tuple[int, str]] = []  # word, symbol whose size belongs there
+        self._memory = memory
+        known: dict[str, Any] = dict(node.inputs)
+        if node.op.inplace is None:
+            known[node.op.out] = node.output
+        constants = kernel.options.get("constants", {})
+        lines = []
+        for name in list(inspect.signature(kernel.function).parameters)[2:]:
+            if name in known:
+                lines.append(self._tensor(known[name]))
+            elif name in node.attributes:
+                lines.append(self._attribute(node.attributes[name]))
+            else:
+                lines.append(repr(_constant(constants[name], node)))
+        function = kernel.function
+        self.source = _ENTRY.format(
+            name=kernel.name,
+            module=function.__module__,
+            function=function.__name__,
+            count=max(len(self.words), 1),
+            arguments="".join(f"        {line},\n" for line in lines),
+        )
+
+    def _word(self, value: int) -> int:
+        self.words.append(value)
+        return len(self.words) - 1
+
+    def _tensor(self, tensor: Tensor | None) -> str:
+        if tensor is None:
+            return "None"
+        stored = self._memory[tensor.root]
+        planes = []
+        for array, plane in zip(stored.planes, tensor.type.planes, strict=True):
+            address = f"words[{self._word(array.ctypes.data)}]"
+            sizes = [self._size(size) for size in plane_shape(tensor, plane.per_block)]
+            shape = f"({', '.join(sizes)},)"
+            planes.append(f"array_at({address}, {shape}, {array.dtype.name})")
+        return planes[0] if len(planes) == 1 else f"({', '.join(planes)})"
+
+    def _size(self, size: int | Symbol) -> str:
+        word = self._word(0 if isinstance(size, Symbol) else size)
+        if isinstance(size, Symbol):
+            self.symbols.append((word, size.name))
+        return f"words[{word}]"
+
+    def _attribute(self, value: Any) -> str:
+        if isinstance(value, float):
+            return f"numbers[{self._word(struct.unpack('q', struct.pack('d', value))[0])}]"
+        return f"words[{self._word(int(value))}]"
+
+
+def plane_shape(tensor: Tensor, per_block: int) -> Shape:
+    """The shape of a plane of a tensor whose leading sizes may be symbols."""
+    *lead, last = tensor.shape
+    if tensor.type.block == 1:
+        return tensor.shape
+    assert isinstance(last, int)
+    return (*lead, last // tensor.type.block * per_block)
+
+
+def _constant(rule: Any, node: Node) -> Any:
+    """A value that is compiled into the entry: a function of input specs and attributes."""
+    known = node.specs | node.attributes
+    return rule(**{name: known[name] for name in inspect.signature(rule).parameters})
+
+
+class CpuProgram:
+    """Ops ready for the team: their words, their counters, and how sizes change them."""
+
+    def __init__(
+        self,
+        team: Team,
+        nodes: Sequence[Node],
+        kernels: Sequence[Kernel],
+        memory: Mapping[Tensor, StoredTensor],
+        on_compile: Compiling | None,
+    ) -> None:
+        self._team = team
+        self._memory = dict(memory)  # keeps what the addresses point to alive
+        self._nodes = list(nodes)
+        self.kernels = list(kernels)
+        blocks = [Block(k, n, memory) for k, n in zip(kernels, nodes, strict=True)]
+        self._entries = load_entries(kernels, blocks, on_compile)
+        self._ops = aligned_words(len(blocks) * loop.OP_WORDS).reshape(-1, loop.OP_WORDS)
+        self._counters = aligned_words(len(blocks) * loop.LINE_WORDS)
+        self._words, self._patches = self._lay_out(blocks)
+        self._ops[:, 3] = waits(nodes, memory)
+        self._sizes: dict[str, int] | None = None
+
+    def _lay_out(self, blocks: Sequence[Block]) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        """All blocks one after another, and where each symbol stands in them."""
+        words = aligned_words(max(1, sum(len(block.words) for block in blocks)))
+        places: dict[str, list[int]] = {}
+        offset = 0
+        for index, block in enumerate(blocks):
+            words[offset : offset + len(block.words)] = block.words
+            self._ops[index, 0] = self._entries[index].address
+            self._ops[index, 1] = words.ctypes.data + offset * loop.WORD
+            for word, symbol in block.symbols:
+                places.setdefault(symbol, []).append(offset + word)
+            offset += len(block.words)
+        return words, {symbol: np.array(at) for symbol, at in places.items()}
+
+    def submit(self, sizes: Mapping[str, int]) -> None:
+        """Runs it for these sizes; on the CPU the caller's thread works too, so it also ends."""
+        if self._sizes != sizes:
+            self._set_sizes(dict(sizes))
+        self._team.run(self._ops, self._counters)
+
+    def synchronize(self) -> None:
+        """Nothing: `submit` returns when the work is done."""
+
+    def _set_sizes(self, sizes: dict[str, int]) -> None:
+        for symbol, places in self._patches.items():
+            self._words[places] = sizes[symbol]
+        for index, (kernel, node) in enumerate(zip(self.kernels, self._nodes, strict=True)):
+            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes)
+        self._sizes = sizes
+
+    def _parts(self, split: Split, node: Node, sizes: Mapping[str, int]) -> int:
+        shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
+        bound = {
+            letter: sizes[size.name] if isinstance(size, Symbol) else size
+            for letter, size in node.op.dims(shapes).items()
+        }
+        most = 1 if self._team.threads == 1 else self._team.threads * PARTS_PER_THREAD
+        return split.parts(bound, most)
+
+
+def load_entries(
+    kernels: Sequence[Kernel], blocks: Sequence[Block], on_compile: Compiling | None
+) -> list[Any]:
+    """The compiled entry of each op; equal ones are compiled once, and kept on disk."""
+    modules: dict[str, tuple[Kernel, CachedModule]] = {}
+    for kernel, block in zip(kernels, blocks, strict=True):
+        if block.source not in modules:
+            readable = f"{kernel.op.name}_{kernel.form}_{kernel.version}".replace("__", "_")
+            source_file = inspect.getsourcefile(kernel.function) or ""
+            modules[block.source] = (
+                kernel,
+                CachedModule(readable, block.source, (source_file,)),
+            )
+    missing = [(kernel, module) for kernel, module in modules.values() if not module.is_compiled]
+    for index, (kernel, module) in enumerate(missing):
+        if on_compile is not None:
+            on_compile(index, len(missing), kernel.name)
+        module.load()
+    if missing and on_compile is not None:
+        on_compile(len(missing), len(missing), "")
+    return [modules[block.source][1].load().entry for block in blocks]
+
+
+def waits(nodes: Sequence[Node], memory: Mapping[Tensor, StoredTensor]) -> list[int]:
+    """For each node the last earlier one that must be done first, or −1.
+
+    That is one which writes what the node reads or writes, or reads what it writes, judged by
+    addresses: memory that activations share by turns counts as well.
+    """
+    spans: dict[int, list[tuple[int, int]]] = {}
+
+    def ranges(tensor: Tensor) -> list[tuple[int, int]]:
+        root = tensor.root
+        if id(root) not in spans:
+            planes = memory[root].planes
+            spans[id(root)] = [(p.ctypes.data, p.ctypes.data + p.nbytes) for p in planes]
+        return spans[id(root)]
+
+    accesses: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]] = []
+    result = []
+    for node in nodes:
+        reads = [r for t in node.tensors if t.role != "weight" for r in ranges(t)]
+        writes = ranges(node.output)
+        last = -1
+        for index in range(len(accesses) - 1, -1, -1):
+            earlier_reads, earlier_writes = accesses[index]
+            if _overlap(earlier_writes, reads + writes) or _overlap(earlier_reads, writes):
+                last = index
+                break
+        accesses.append((reads, writes))
+        result.append(last)
+    return result
+
+
+def _overlap(left: Sequence[tuple[int, int]], right: Sequence[tuple[int, int]]) -> bool:
+    return any(a < d and c < b for a, b in left for c, d in right)

@@ -1,0 +1,65 @@
+"""`rung chat`: talk with a model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rung.cli import options
+from rung.cli.loading import loaded
+from rung.engine.params import SamplingOptions, SamplingParams
+
+
+def chat(
+    model: options.OptionalModel = None,
+    system: Annotated[
+        str | None,
+        typer.Option(
+            "--system",
+            "-s",
+            metavar="TEXT",
+            help="How the model should answer, said before the first turn.",
+            show_default=False,
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int,
+        typer.Option(
+            "--max-tokens",
+            "-n",
+            min=-1,
+            help="Most tokens of one answer; -1 goes on until it ends or the context is full.",
+        ),
+    ] = -1,
+    temperature: options.Temperature = options.DEFAULTS.temperature,
+    top_k: options.TopK = options.DEFAULTS.top_k,
+    top_p: options.TopP = options.DEFAULTS.top_p,
+    min_p: options.MinP = options.DEFAULTS.min_p,
+    repeat_penalty: options.RepeatPenalty = options.DEFAULTS.repeat_penalty,
+    repeat_last_n: options.RepeatLastN = options.DEFAULTS.repeat_last_n,
+    seed: options.Seed = None,
+    tokenizer: options.Tokenizer = None,
+    threads: options.Threads = None,
+    context: options.Context = None,
+) -> None:
+    """Talk with a model.
+
+    /help lists the commands; a line that ends with a backslash goes on in the next. Ctrl-C stops an
+    answer, Ctrl-D ends the conversation. From a pipe every line is a turn; answers alone go to
+    stdout.
+    """
+    sampling = SamplingOptions(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        min_p=min_p,
+        repeat_penalty=repeat_penalty,
+        repeat_last_n=repeat_last_n,
+        seed=seed,
+    )
+    SamplingParams(**sampling)  # a wrong value is told before the model is loaded
+    with loaded(model, tokenizer=tokenizer, threads=threads, context=context) as opened:
+        from rung.cli.conversation import Conversation
+
+        Conversation(opened.model.chat(system=system), sampling, max_tokens=max_tokens).run()

@@ -1,0 +1,180 @@
+"""`rung convert`: write a model in another format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from rung.cli import show
+from rung.cli.streams import note
+from rung.errors import UsageError
+
+if TYPE_CHECKING:
+    from rung.formats.base import Checkpoint
+    from rung.storage import StoredTensor
+
+_CHUNK_VALUES = 1 << 20  # compared together: 4 MiB of float32 each
+
+
+class Target(StrEnum):
+    """A format to write; the last letter is the version that its writer takes."""
+
+    llama2c_v0 = "llama2c-v0"
+    llama2c_v1 = "llama2c-v1"
+    llama2c_v2 = "llama2c-v2"
+
+
+class ValueType(StrEnum):
+    """A storage type, for those who do not care which file version has it."""
+
+    f32 = "f32"
+    i8 = "i8"
+
+
+_TARGET_OF = {ValueType.f32: Target.llama2c_v1, ValueType.i8: Target.llama2c_v2}
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Model file to read.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Model file to write.")],
+    to: Annotated[
+        Target | None,
+        typer.Option(
+            "--to",
+            help="Format: llama2c-v0 and -v1 hold float32, llama2c-v2 int8 in groups. "
+            "Without it, llama2c-v2.",
+            show_default=False,
+        ),
+    ] = None,
+    value_type: Annotated[
+        ValueType | None,
+        typer.Option(
+            "--type",
+            help="The same by storage type: f32 is llama2c-v1, i8 is llama2c-v2.",
+            show_default=False,
+        ),
+    ] = None,
+    group_size: Annotated[
+        int,
+        typer.Option(
+            "--group-size",
+            min=1,
+            help="int8 values that share a scale; halved until it divides the model's widths.",
+        ),
+    ] = 64,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUTPUT if it exists.")] = False,
+) -> None:
+    """Write a model in another format, such as int8 for less memory and more speed.
+
+    OUTPUT appears only when it is whole. The tokenizer is not copied: the note at the end says
+    which file to use.
+    """
+    target = _target(to, value_type)
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists already; --force replaces it")
+    from rung.formats import open_checkpoint
+    from rung.formats.llama2c_write import write
+
+    checkpoint = open_checkpoint(source)
+    size_before = source.stat().st_size
+    with _bar(f"writing {output.name}") as progress:
+        write(
+            output,
+            checkpoint,
+            version=int(target[-1]),
+            group_size=group_size,
+            progress=progress,
+        )
+    _report(checkpoint, open_checkpoint(output), size_before)
+
+
+def _target(to: Target | None, value_type: ValueType | None) -> Target:
+    named = to or Target.llama2c_v2
+    if value_type is None:
+        return named
+    if to is not None and (value_type is ValueType.i8) != (to is Target.llama2c_v2):
+        raise UsageError(f"--to {to.value} does not hold {value_type.value}; give only one of them")
+    return to or _TARGET_OF[value_type]
+
+
+def _report(before: Checkpoint, after: Checkpoint, size_before: int) -> None:
+    """Says what was written, how exact it is, and which tokenizer belongs to it."""
+    size_after = after.path.stat().st_size
+    note(f"{after.path}: {after.format}")
+    note(f"{show.size(size_before)} became {show.size(size_after)}, {size_after / size_before:.0%}")
+    with _bar("comparing") as progress:
+        worst = worst_rounding(before, after, progress)
+    if worst.error:
+        note(
+            f"largest rounding error: {worst.error:.2g} of the largest weight in {worst.name}, "
+            "the others round less"
+        )
+    else:
+        note("all weights are exactly as they were")
+    _tell_tokenizer(before, after)
+
+
+class Rounding(NamedTuple):
+    """The largest |difference| of a tensor's values, relative to the largest |value| in it."""
+
+    error: float
+    name: str
+
+
+def worst_rounding(
+    before: Checkpoint, after: Checkpoint, progress: Callable[[int, int], None]
+) -> Rounding:
+    """The tensor that lost most in a conversion; calls `progress` with (tensors done, all)."""
+    worst = Rounding(0.0, "")
+    for done, (name, tensor) in enumerate(after.weights.items(), start=1):
+        worst = max(worst, Rounding(_rounding(before.weights[name], tensor), name))
+        progress(done, len(after.weights))
+    return worst
+
+
+def _rounding(before: StoredTensor, after: StoredTensor) -> float:
+    if before.type is after.type:
+        return 0.0  # copied as it was
+    n_rows, n_values = before.shape[0], 1
+    for length in before.shape:
+        n_values *= length
+    step = max(1, _CHUNK_VALUES * n_rows // n_values)
+    error = largest = 0.0
+    for start in range(0, n_rows, step):
+        stop = min(start + step, n_rows)
+        exact = before.rows(start, stop).float32()
+        error = max(error, float(abs(exact - after.rows(start, stop).float32()).max()))
+        largest = max(largest, float(abs(exact).max()))
+    return error / largest if largest else 0.0
+
+
+def _tell_tokenizer(before: Checkpoint, after: Checkpoint) -> None:
+    from rung.tokenizers import find_tokenizer
+
+    vocab_size = after.config.vocab_size
+    if (found := find_tokenizer(after.path, vocab_size)) is not None:
+        note(f"tokenizer: {found} is found by itself")
+    elif (found := find_tokenizer(before.path, vocab_size)) is not None:
+        note(f"tokenizer: use --tokenizer {found}, or copy it beside the model")
+    else:
+        note("tokenizer: none beside either model; name one with --tokenizer")
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A function of (done, total) that moves a progress bar on a terminal, and is silent else."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

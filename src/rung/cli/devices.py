@@ -1,0 +1,68 @@
+"""`rung devices`: the processors Rung finds, and the settings it reads."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from rung import env
+from rung.cli import options, show
+
+
+def devices(
+    env_only: Annotated[
+        bool, typer.Option("--env", help="List the environment variables that Rung reads.")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """List the processors that Rung can use, with what they can do."""
+    if env_only:
+        variables = _variables()
+        print(json_format.dumps(variables, indent=2) if json else _variables_text(variables))
+        return
+    from rung.backends.cpu import features
+
+    facts = {"cpu": dict(features.describe())}
+    print(json_format.dumps(facts, indent=2, default=str) if json else _devices_text(facts))
+
+
+def _variables() -> list[dict[str, str]]:
+    return [
+        {
+            "name": variable.name,
+            "value": variable.get(),
+            "default": variable.default,
+            "meaning": variable.meaning,
+        }
+        for variable in env.VARIABLES
+    ]
+
+
+def _variables_text(variables: list[dict[str, str]]) -> str:
+    return show.facts(
+        {
+            v["name"]: v["meaning"] + (f" [now: {v['value']}]" if v["value"] else "")
+            for v in variables
+        }
+    )
+
+
+def _devices_text(facts: Mapping[str, Mapping[str, Any]]) -> str:
+    return "\n".join(
+        f"{name}\n{show.facts({key: _value(value) for key, value in values.items()}, '  ')}"
+        for name, values in facts.items()
+    )
+
+
+def _value(value: object) -> str:
+    """A fact on one line: lists and mappings are joined."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return " ".join(str(item) for item in value) or "none"
+    if value is None or value == "":
+        return "none"
+    return str(value)

@@ -1,0 +1,118 @@
+"""Options that several commands share: names and help.
+
+The engine checks most ranges of numbers, so that Python and the command line say the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rung.engine.params import SamplingParams
+
+DEFAULTS = SamplingParams()
+
+_MODEL, _SAMPLING = "Model", "Sampling"
+
+OptionalModel = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="Model file; without it, the small storyteller that comes with Rung.",
+        show_default=False,
+    ),
+]
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="FILE",
+        help="Tokenizer file; without it, the one beside the model.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        "-t",
+        metavar="N",
+        help="CPU threads; without it, RUNG_THREADS or the physical cores.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Context = Annotated[
+    int | None,
+    typer.Option(
+        "--context",
+        "-c",
+        metavar="N",
+        help="Tokens of prompt and text together; without it, all that the model was trained for.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Temperature = Annotated[
+    float,
+    typer.Option(
+        "--temperature",
+        "--temp",
+        help="0 always takes the likeliest token; higher is more varied.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+TopK = Annotated[
+    int,
+    typer.Option(
+        "--top-k",
+        help="Sample among this many likeliest tokens; 0 is off.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+TopP = Annotated[
+    float,
+    typer.Option(
+        "--top-p",
+        help="Sample among the likeliest tokens that make up this probability; 1 is off.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+MinP = Annotated[
+    float,
+    typer.Option(
+        "--min-p",
+        help="Drop tokens less likely than this fraction of the likeliest; 0 is off.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+RepeatPenalty = Annotated[
+    float,
+    typer.Option(
+        "--repeat-penalty",
+        help="Make recent tokens this much less likely; 1 is off.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+RepeatLastN = Annotated[
+    int,
+    typer.Option(
+        "--repeat-last-n",
+        help="How many tokens are recent; 0 is none, -1 all.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        "--seed",
+        metavar="N",
+        help="The same seed gives the same text; without it, a new one each time.",
+        rich_help_panel=_SAMPLING,
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]

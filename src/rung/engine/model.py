@@ -1,0 +1,216 @@
+"""Model: a checkpoint, planned for this machine, with its tokenizer; the public face of the engine.
+
+Shapes: T tokens, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.engine import evaluate
+from rung.engine.batch import Runner
+from rung.engine.chat import LLAMA2, Chat, ChatTemplate
+from rung.engine.generate import Engine, Generation, generate_all
+from rung.engine.options import GenerateOptions, Prompt, Prompts
+from rung.engine.sequence import Completion
+from rung.engine.session import Session
+from rung.errors import RungError, TokenizerError, UsageError
+from rung.formats.base import Checkpoint
+from rung.models.config import Config
+from rung.tokenizers.base import Tokenizer
+
+OnCompile = Callable[[int, int, str], None]
+"""Called with (kernels done, kernels in all, name) while kernels are compiled for this machine."""
+
+
+class ClosableRunner(Runner, Protocol):
+    """A runner that holds threads and memory until it is closed."""
+
+    def close(self) -> None:
+        """Gives threads and memory back."""
+        ...
+
+
+class Model:
+    """A model ready to generate. `rung.load` makes one; close it, or use it as a context manager.
+
+    Each generation or session holds one of the model's slots; `rung.load(slots=N)` makes N.
+
+    >>> with rung.load() as model:
+    ...     print(model.generate("Once upon a time", max_tokens=50).complete().text)
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, runner: ClosableRunner, tokenizer: Tokenizer
+    ) -> None:
+        self.checkpoint = checkpoint
+        self.prompts = Prompts(tokenizer, runner.config, runner.context_length)
+        self._runner = runner
+        self._engine = Engine(runner)
+
+    @property
+    def config(self) -> Config:
+        """The model's shape."""
+        return self._runner.config
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Text to token ids and back."""
+        return self.prompts.tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that one sequence can have, prompt included."""
+        return self._runner.context_length
+
+    @property
+    def n_slots(self) -> int:
+        """Sequences that can be in the making at once."""
+        return self._runner.n_slots
+
+    def generate(self, prompt: Prompt = "", **options: Unpack[GenerateOptions]) -> Generation:
+        """A text that continues `prompt` (text, or token ids): iterate over it, or `complete()` it.
+
+        Options and their defaults: `GenerateOptions` and `SamplingParams`. Nothing runs before the
+        first piece is asked for.
+        Raises UsageError for a wrong option or where no slot is free, ContextError for a prompt
+        longer than the context.
+
+        >>> for piece in model.generate("Once upon a time", temperature=0, stop="The end"):
+        ...     print(piece, end="", flush=True)
+        """
+        sequence = self.prompts.sequence(self.prompts.request(prompt, **options))
+        return Generation(self._engine, sequence, self._engine.acquire())
+
+    def generate_batch(
+        self, prompts: Sequence[Prompt], **options: Unpack[GenerateOptions]
+    ) -> list[Completion]:
+        """The completions of all prompts, in order, run together over the free slots.
+
+        Each prompt has its own sampler with the seed given, so it gets the text it would get alone.
+        Raises as `generate` does, before anything runs.
+        """
+        return generate_all(
+            self._engine,
+            [self.prompts.sequence(self.prompts.request(p, **options)) for p in prompts],
+        )
+
+    def session(self) -> Session:
+        """A slot that remembers what it has read: a longer prompt then costs only its new end."""
+        return Session(self._engine, self.prompts)
+
+    def chat(self, *, system: str | None = None, template: ChatTemplate = LLAMA2) -> Chat:
+        """A conversation, which holds a slot for the life of the model."""
+        return Chat(self.session(), self.prompts, template=template, system=system)
+
+    def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Logits [T, V] after each of `ids`, read in chunks from an empty cache.
+
+        Raises ContextError for more ids than the context holds, UsageError for unknown ids or where
+        no slot is free.
+        """
+        return evaluate.logits(self._engine, ids)
+
+    def perplexity(self, text: Prompt) -> float:
+        """exp of the mean surprise, in nats, at every token of `text` but the first.
+
+        Text is encoded after BOS, ids are taken as they are. What is longer than the context is cut
+        into windows of its length, each read from an empty cache, so that every token but the first
+        is predicted once. Figures compare only at equal context lengths.
+        Raises UsageError for fewer than two tokens or where no slot is free.
+        """
+        return evaluate.perplexity(self._engine, self.prompts.encode(text))
+
+    def close(self) -> None:
+        """Gives threads and memory back; the model cannot be used any more."""
+        self._engine.close()
+        self._runner.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    tokenizer: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    context_length: int | None = None,
+    slots: int = 1,
+    on_compile: OnCompile | None = None,
+) -> Model:
+    """A model, ready to generate.
+
+    path: the model file; None is the small storyteller that comes with Rung.
+    tokenizer: its tokenizer file; None looks beside the model.
+    threads: CPU threads; None is the physical cores this process may use.
+    context_length: tokens a sequence may have; None is the model's own length, which is the most.
+    slots: sequences that can be in the making at once; each has a key-value cache of its own.
+    on_compile: called with (done, total, name) while kernels are compiled, once on a machine.
+
+    Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one
+    that does not fit, UsageError for numbers out of range, BackendError where memory runs out.
+    """
+    from rung.formats import open_checkpoint
+
+    _check_count("threads", threads)
+    _check_count("slots", slots)
+    checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
+    _check_count("context_length", context_length, checkpoint.config.context_length)
+    opened = _open_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
+    # Only now: it imports the compiler, and a mistake above should be told at once.
+    from rung.engine.runner import plan_model
+
+    runner = plan_model(
+        checkpoint,
+        threads=threads,
+        context_length=context_length,
+        n_slots=slots,
+        on_compile=on_compile,
+    )
+    return Model(checkpoint, runner, opened)
+
+
+def built_in_model() -> Path:
+    """The file of the model that comes with Rung. Raises RungError where it was left out."""
+    path = Path(__file__).parent.parent / "builtin" / "model.bin"
+    if not path.is_file():
+        raise RungError(f"this installation has no built-in model ({path}); name a model file")
+    return path
+
+
+def _open_tokenizer(checkpoint: Checkpoint, path: Path | None) -> Tokenizer:
+    from rung.tokenizers import find_tokenizer, open_tokenizer
+
+    vocab_size = checkpoint.config.vocab_size
+    path = path or find_tokenizer(checkpoint.path, vocab_size)
+    if path is None:
+        raise TokenizerError(
+            f"{checkpoint.path}: no tokenizer with {vocab_size} tokens lies beside it; "
+            "name one with --tokenizer (in Python: tokenizer=...)"
+        )
+    return open_tokenizer(path, vocab_size)
+
+
+def _check_count(name: str, value: int | None, most: int | None = None) -> None:
+    if value is None:
+        return
+    if value < 1:
+        raise UsageError(f"{name} is {value}, expected at least 1")
+    if most is not None and value > most:
+        raise UsageError(f"{name} is {value}, but this model was trained for at most {most}")

@@ -1,0 +1,71 @@
+"""Options of a generation, as keyword arguments, and how they and a prompt become a sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Ids
+from typing import Unpack
+
+from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
+from rung.engine.sequence import Request, Sequence
+from rung.models.config import Config
+from rung.tokenizers.base import Tokenizer
+
+Prompt = str | Ids[int]
+"""Text, which is encoded after BOS; or token ids, which are taken as they are."""
+
+
+class GenerateOptions(SamplingOptions, total=False):
+    """Keyword arguments of every `generate`.
+
+    max_tokens: most tokens to generate (256); 0 only reads the prompt; None or -1 goes on until the
+        model ends the text or the context is full.
+    stop: a string, or several, at which the text is cut (none).
+    ignore_eos: carry on where the model would end the text (False).
+    """
+
+    max_tokens: int | None
+    stop: str | Ids[str]
+    ignore_eos: bool
+
+
+class Prompts:
+    """Turns prompts and options into sequences of one model."""
+
+    def __init__(self, tokenizer: Tokenizer, config: Config, context_length: int) -> None:
+        self.tokenizer = tokenizer
+        self.config = config
+        self.context_length = context_length
+
+    def encode(self, prompt: Prompt) -> list[int]:
+        """The ids of a prompt: text is encoded after BOS, ids are taken as they are."""
+        if isinstance(prompt, str):
+            return self.tokenizer.encode(prompt)
+        return [int(token) for token in prompt]
+
+    def request(
+        self,
+        prompt: Prompt,
+        *,
+        max_tokens: int | None = DEFAULT_MAX_TOKENS,
+        stop: str | Ids[str] = (),
+        ignore_eos: bool = False,
+        **sampling: Unpack[SamplingOptions],
+    ) -> Request:
+        """A checked request. Raises UsageError for a value outside its range."""
+        return Request(
+            prompt=tuple(self.encode(prompt)),
+            max_tokens=None if max_tokens == -1 else max_tokens,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            ignore_eos=ignore_eos,
+            sampling=SamplingParams(**sampling),
+        )
+
+    def sequence(self, request: Request, *, n_cached: int = 0) -> Sequence:
+        """A sequence ready to run. Raises ContextError, UsageError."""
+        return Sequence(
+            request,
+            tokenizer=self.tokenizer,
+            config=self.config,
+            context_length=self.context_length,
+            n_cached=n_cached,
+        )

@@ -1,0 +1,176 @@
+"""A model on this machine: a checkpoint's graph planned and compiled, and batches run through it.
+
+T tokens, R rows that need logits, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.backends.base import Backend, Compiling
+from rung.engine.batch import Batch
+from rung.errors import BackendError, UsageError
+from rung.formats.base import Checkpoint
+from rung.graph.ir import Graph, Tensor, concrete
+from rung.graph.passes import drop_dead_nodes, quantize_activations
+from rung.models.config import Config
+from rung.models.decoder import Decoder, rope_frequencies
+from rung.schedule.execute import Executor
+from rung.storage import StoredTensor, stored
+
+Activations = Literal["float32", "int8"]
+
+# Tokens of one batch: enough for weights to be read from the cache many times over, few enough
+# for the widest activation of a 7B model to stay at 11 MB.
+MAX_TOKENS = 256
+
+
+class ModelRunner:
+    """A checkpoint on a backend: its weights where they are, its KV cache, its plans."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        backend: Backend,
+        *,
+        n_slots: int,
+        context_length: int,
+        activations: Activations,
+        max_tokens: int = MAX_TOKENS,
+        on_compile: Compiling | None = None,
+    ) -> None:
+        self.config: Config = checkpoint.config
+        self.n_slots = n_slots
+        self.context_length = context_length
+        self.max_tokens = min(max_tokens, n_slots * context_length)
+        self.backend = backend
+        self.activations = activations
+        self.checkpoint = checkpoint
+        graph = self._graph()
+        self._resident = self._bind_weights(graph) | self._allocate_states(graph)
+        most = {"T": self.max_tokens, "R": self.max_tokens}
+        self.executor = Executor(graph, backend, self._resident, most, on_compile=on_compile)
+
+    def _graph(self) -> Graph:
+        types = {name: weight.type for name, weight in self.checkpoint.weights.items()}
+        graph = Decoder(
+            self.config, types, n_slots=self.n_slots, context_length=self.context_length
+        ).build()
+        if self.activations == "int8":
+            graph = quantize_activations(graph)
+        return drop_dead_nodes(graph)
+
+    def _bind_weights(self, graph: Graph) -> dict[Tensor, StoredTensor]:
+        bound = {}
+        for tensor in graph.of_role("weight"):
+            if tensor.name == "rope_frequencies":
+                bound[tensor] = stored(rope_frequencies(self.config))
+            else:
+                bound[tensor] = self.checkpoint.weights[tensor.name]
+        return bound
+
+    def _allocate_states(self, graph: Graph) -> dict[Tensor, StoredTensor]:
+        return {
+            tensor: self.backend.allocate(tensor.type, concrete(tensor.shape, {}))
+            for tensor in graph.of_role("state")
+        }
+
+    def forward(self, batch: Batch) -> NDArray[np.float32]:
+        """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
+
+        Raises UsageError for a batch that is too large or names a token, position, slot or row
+        that does not exist.
+        """
+        self._check(batch)
+        inputs = {
+            "tokens": batch.tokens,
+            "positions": batch.positions,
+            "slots": batch.slots,
+            "rows": batch.rows,
+        }
+        sizes = {"T": len(batch.tokens), "R": len(batch.rows)}
+        return self.executor.run(inputs, sizes)[0]
+
+    def _check(self, batch: Batch) -> None:
+        T = len(batch.tokens)
+        if not T == len(batch.positions) == len(batch.slots):
+            raise UsageError("a batch needs one position and one slot for each token")
+        if self.max_tokens < T:
+            raise UsageError(f"a batch of {T} tokens, at most {self.max_tokens} are possible")
+        for name, values, limit in (
+            ("token", batch.tokens, self.config.vocab_size),
+            ("position", batch.positions, self.context_length),
+            ("slot", batch.slots, self.n_slots),
+            ("row", batch.rows, T),
+        ):
+            if len(values) and not 0 <= values.min() <= values.max() < limit:
+                wrong = next(v for v in values.tolist() if not 0 <= v < limit)
+                raise UsageError(f"{name} {wrong} is not in range({limit})")
+
+    def describe(self) -> dict[str, int | str]:
+        """What it holds, in bytes: weights, KV cache, activations."""
+        cache = sum(self._resident[t].size_bytes for t in self.executor.graph.of_role("state"))
+        return {
+            "weights bytes": self.checkpoint.size_bytes,
+            "KV cache bytes": cache,
+            "activation bytes": self.executor.memory.size_bytes,
+            "activations": self.activations,
+            "nodes": len(self.executor.graph.nodes),
+        }
+
+    def close(self) -> None:
+        """Ends the backend's threads."""
+        self.backend.close()
+
+
+def default_activations(checkpoint: Checkpoint) -> Activations:
+    """int8 where matrices are int8 in groups, as the files of llama2.c mean it; else float32."""
+    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
+    return "int8" if any(kind.startswith("i8_g") for kind in kinds) else "float32"
+
+
+def plan_model(
+    checkpoint: Checkpoint,
+    *,
+    threads: int | None = None,
+    context_length: int | None = None,
+    n_slots: int = 1,
+    activations: Activations | None = None,
+    max_tokens: int = MAX_TOKENS,
+    on_compile: Compiling | None = None,
+) -> ModelRunner:
+    """A checkpoint ready to run on this machine's CPU.
+
+    threads: default the physical cores this process may use. context_length: positions a slot
+    holds, at most and by default the model's own. n_slots: sequences at once. activations: how
+    inputs of products with int8 weights are taken. Raises UsageError for impossible numbers and
+    BackendError when memory or the kernel cache fails.
+    """
+    from rung.backends.cpu.backend import CpuBackend
+
+    most = checkpoint.config.context_length
+    context = most if context_length is None else context_length
+    if not 1 <= context <= most:
+        raise UsageError(f"context is {context}, this model allows 1 to {most}")
+    if n_slots < 1:
+        raise UsageError(f"slots is {n_slots}, expected at least 1")
+    backend = CpuBackend(threads)
+    try:
+        return ModelRunner(
+            checkpoint,
+            backend,
+            n_slots=n_slots,
+            context_length=context,
+            activations=activations or default_activations(checkpoint),
+            max_tokens=max_tokens,
+            on_compile=on_compile,
+        )
+    except MemoryError:
+        backend.close()
+        raise BackendError("not enough memory for this model; try a smaller --context") from None
+    except BaseException:
+        backend.close()
+        raise

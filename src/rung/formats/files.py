@@ -1,0 +1,79 @@
+"""Files by path: read, mapped or replaced as a whole; every failure is one clear error."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.errors import FormatError, RungError, UsageError
+
+
+@contextmanager
+def opened(path: Path, expected: str) -> Iterator[BinaryIO]:
+    """The regular file at `path`, open for reading; `expected` says what it should be.
+
+    Raises FormatError where it is missing, empty, not a regular file, or cannot be read.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # asked before opening, for to open a pipe is to wait
+            found = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise FormatError(path, "path", found, expected)
+        if not status.st_size:
+            raise FormatError(path, "file", "empty", expected)
+        with path.open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise FormatError(path, "file", "missing", expected) from None
+    except OSError as error:
+        raise FormatError(path, "file", f"unreadable ({error.strerror})", expected) from error
+
+
+def read_head(path: Path, size_bytes: int, expected: str) -> bytes:
+    """The first `size_bytes` of a file, or all of a smaller one. Raises as `opened` does."""
+    with opened(path, expected) as file:
+        return file.read(size_bytes)
+
+
+def mapped(path: Path, expected: str) -> NDArray[np.uint8]:
+    """The bytes of a whole file, read-only, mapped rather than copied. Raises as `opened` does."""
+    with opened(path, expected) as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        try:
+            mapping = mmap.mmap(file.fileno(), size_bytes, access=mmap.ACCESS_READ)
+        except ValueError:  # the file shrank since its size was asked
+            raise FormatError(path, "file", "changing while it is read", expected) from None
+    return np.frombuffer(mapping, np.uint8)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which takes the name `path` once the block has ended well.
+
+    It is written beside `path` under a temporary name, so that a failure leaves what was there
+    before, and a model may be rewritten under its own name while it is mapped. Raises RungError
+    where the file cannot be written, such as on a full disk.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file to write")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RungError(f"{path} cannot be written ({reason}); nothing was changed") from error
+    finally:
+        with suppress(OSError):  # gone already where all went well
+            temporary.unlink()

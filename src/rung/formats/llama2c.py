@@ -1,0 +1,96 @@
+"""Read a llama2.c checkpoint: header checked, weights left in the mapped file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.errors import FormatError
+from rung.formats.base import Checkpoint
+from rung.formats.files import mapped
+from rung.formats.finite import check_finite
+from rung.formats.llama2c_layout import (
+    HEADER_BYTES,
+    ROPE_TABLES,
+    Entry,
+    Header,
+    parse_header,
+    recognises,
+)
+from rung.storage import F32, Array, StoredTensor
+
+__all__ = ["read", "recognises"]
+
+# Float32 matrices larger than this are not searched for NaN at every start: at 4 GB that takes
+# seconds from a cold disk, while 256 MiB takes less than the first tokens.
+_SEARCHED_BYTES = 1 << 28
+
+
+def read(path: str | Path, *, check: bool = True) -> Checkpoint:
+    """The checkpoint at `path` (v0, v1 or v2), its weights read-only views of the mapped file.
+
+    A plane is copied only where the file holds it at an address its elements cannot have. Norms
+    and scales are always checked to be finite; float32 matrices too when `check` and they take
+    256 MiB or less (`check_finite` searches any). Raises FormatError for a file that is missing,
+    unreadable or not what its header says, before anything is allocated for it.
+    """
+    path = Path(path)
+    data = mapped(path, "a llama2.c checkpoint")
+    header = parse_header(path, data[:HEADER_BYTES].tobytes())
+    _check_size(path, header, data.size)
+    checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
+    small = header.matrix_type is F32 and data.size <= _SEARCHED_BYTES
+    check_finite(checkpoint, matrices=check and small)
+    return checkpoint
+
+
+def _check_size(path: Path, header: Header, found: int) -> None:
+    expected = header.file_bytes
+    if found == expected:
+        return
+    difference = f"{abs(expected - found):,} {'missing' if found < expected else 'too many'}"
+    c = header.config
+    model = f"dim {c.dim}, hidden_dim {c.hidden_dim}, {c.n_layers} layers, {c.vocab_size} tokens"
+    raise FormatError(
+        path,
+        "size",
+        f"{found:,} bytes ({difference})",
+        f"{expected:,} bytes, for its header says {header.label} with {model}",
+    )
+
+
+def _weights(header: Header, data: NDArray[np.uint8]) -> dict[str, StoredTensor]:
+    weights = {}
+    offset = header.size_bytes
+    for entry in header.entries():
+        if entry.name not in ROPE_TABLES:
+            weights[entry.name] = _tensor(entry, data[offset : offset + entry.size_bytes])
+        offset += entry.size_bytes
+    return weights
+
+
+def _tensor(entry: Entry, data: NDArray[np.uint8]) -> StoredTensor:
+    """The planes of one tensor, one after the other in `data`."""
+    planes: list[Array] = []
+    offset = 0
+    shapes = entry.type.plane_shapes(entry.shape)
+    for plane, shape in zip(entry.type.planes, shapes, strict=True):
+        stop = offset + int(np.prod(shape, dtype=np.int64)) * plane.dtype.itemsize
+        planes.append(_aligned(data[offset:stop].view(plane.dtype).reshape(shape)))
+        offset = stop
+    return StoredTensor(entry.type, entry.shape, tuple(planes))
+
+
+def _aligned(array: Array) -> Array:
+    """The array itself, or a copy where its elements lie across their natural addresses.
+
+    Kernels load whole elements. Only the scales of v2 can be so, when a matrix has a number of
+    values that 4 does not divide.
+    """
+    if array.flags.aligned:
+        return array
+    copy = array.copy()
+    copy.flags.writeable = False
+    return copy

@@ -1,0 +1,150 @@
+"""Attention over a cache of keys and values, rotary positions, and the write into the cache."""
+
+# T tokens, H query heads, G key/value heads (H = G · n), D head width
+# S sequences (slots), C positions a slot holds, E rotation frequencies, F = 2E cosines and sines
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rung.registry import op
+from rung.storage import I32
+
+_INDICES = {"pos_T": I32, "slot_T": I32}
+
+
+@op(
+    out="y_TF",
+    types={"pos_T": I32},
+    derived=lambda dims: {"F": 2 * dims["E"]},
+    make=lambda rng, *, T, E, **_: {
+        "pos_T": rng.integers(0, 3000, T).astype(np.int32),
+        "freq_E": (10000.0 ** (-np.arange(E) / max(E, 1))).astype(np.float32),
+    },
+    flops=lambda T, E: 2 * T * E,
+    cases=[{"T": 1, "E": 4}, {"T": 5, "E": 24}, {"T": 3, "E": 1}, {"T": 0, "E": 8}],
+)
+def rope_angles(pos_T: Any, freq_E: Any) -> Any:
+    """y = [cos(pos · freq), sin(pos · freq)]"""
+    angles_TE = pos_T[:, None] * freq_E
+    return np.concatenate([np.cos(angles_TE), np.sin(angles_TE)], axis=-1)
+
+
+def _make_rope(
+    rng: np.random.Generator, *, T: int, H: int, D: int, F: int, **_: Any
+) -> dict[str, Any]:
+    angles = rng.uniform(-9, 9, (T, F // 2))
+    return {
+        "x_THD": rng.standard_normal((T, H, D)).astype(np.float32),
+        "angles_TF": np.concatenate([np.cos(angles), np.sin(angles)], -1).astype(np.float32),
+    }
+
+
+@op(
+    out="y_THD",
+    make=_make_rope,
+    flops=lambda T, H, F: 3 * T * H * F,
+    cases=[
+        {"T": 1, "H": 2, "D": 8, "F": 8, "layout": "interleaved"},
+        {"T": 1, "H": 2, "D": 8, "F": 8, "layout": "half"},
+        {"T": 5, "H": 3, "D": 48, "F": 48, "layout": "interleaved"},
+        {"T": 5, "H": 3, "D": 80, "F": 32, "layout": "half"},
+        {"T": 3, "H": 1, "D": 6, "F": 4, "layout": "interleaved"},
+        {"T": 0, "H": 1, "D": 4, "F": 4, "layout": "half"},
+    ],
+)
+def rope(x_THD: Any, angles_TF: Any, *, layout: str) -> Any:
+    """(a, b) → (a·cos − b·sin, a·sin + b·cos) for each pair; values beyond the pairs stay.
+
+    A pair is (x_2i, x_2i+1) in the "interleaved" layout and (x_i, x_i+E) in the "half" one.
+    Source: Su et al., RoFormer, 2021.
+    """
+    F = angles_TF.shape[-1]
+    E = F // 2
+    cos, sin = angles_TF[:, None, :E], angles_TF[:, None, E:]
+    first = slice(0, F, 2) if layout == "interleaved" else slice(0, E)
+    second = slice(1, F, 2) if layout == "interleaved" else slice(E, F)
+    y_THD = x_THD.copy()
+    y_THD[..., first] = x_THD[..., first] * cos - x_THD[..., second] * sin
+    y_THD[..., second] = x_THD[..., first] * sin + x_THD[..., second] * cos
+    return y_THD
+
+
+def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
+    """T different places (slot, position), in no particular order."""
+    places = rng.permutation(S * C)[:T]
+    return {"pos_T": (places % C).astype(np.int32), "slot_T": (places // C).astype(np.int32)}
+
+
+@op(
+    out="cache_SGCD",
+    types=_INDICES,
+    inplace="cache_SGCD",
+    make=lambda rng, *, T, S, G, C, D, **_: {
+        "cache_SGCD": rng.standard_normal((S, G, C, D)).astype(np.float32),
+        "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
+        **_places(rng, T, S, C),
+    },
+    flops=lambda: 0,
+    cases=[
+        {"T": 1, "S": 1, "G": 2, "C": 5, "D": 8},
+        {"T": 7, "S": 3, "G": 2, "C": 9, "D": 20},
+        {"T": 0, "S": 1, "G": 1, "C": 2, "D": 4},
+    ],
+)
+def cache_write(cache_SGCD: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
+    """cache[slot_t, :, pos_t] = x_t"""
+    updated = cache_SGCD.copy()
+    updated[slot_T, :, pos_T] = x_TGD
+    return updated
+
+
+def _make_attention(
+    rng: np.random.Generator, *, T: int, H: int, G: int, D: int, S: int, C: int, **_: Any
+) -> dict[str, Any]:
+    places = _places(rng, T, S, C)
+    cache = {name: rng.standard_normal((S, G, C, D)).astype(np.float32) for name in "kv"}
+    for s in range(S):
+        # Positions that no token may see hold NaN, so that looking at them cannot go unnoticed.
+        used = max((int(p) + 1 for p in places["pos_T"][places["slot_T"] == s]), default=0)
+        for values in cache.values():
+            values[s, :, used:] = np.nan
+    return {
+        "q_THD": rng.standard_normal((T, H, D)).astype(np.float32) * 3,
+        "k_SGCD": cache["k"],
+        "v_SGCD": cache["v"],
+        **places,
+    }
+
+
+@op(
+    out="y_THD",
+    types=_INDICES,
+    make=_make_attention,
+    flops=lambda T, H, C, D: 4 * T * H * C * D,
+    cases=[
+        {"T": 1, "H": 2, "G": 2, "D": 8, "S": 1, "C": 1, "scale": 0.3},
+        {"T": 1, "H": 4, "G": 2, "D": 48, "S": 1, "C": 40, "scale": 0.2},
+        {"T": 6, "H": 6, "G": 2, "D": 20, "S": 3, "C": 19, "scale": 0.25},
+        {"T": 3, "H": 8, "G": 1, "D": 64, "S": 2, "C": 130, "scale": 0.125},
+        {"T": 9, "H": 2, "G": 2, "D": 37, "S": 1, "C": 33, "scale": 1.0},
+        {"T": 0, "H": 2, "G": 1, "D": 8, "S": 1, "C": 4, "scale": 0.5},
+    ],
+)
+def attention(
+    q_THD: Any, k_SGCD: Any, v_SGCD: Any, pos_T: Any, slot_T: Any, *, scale: float
+) -> Any:
+    """y = softmax(scale · q · kᵀ) · v over positions 0 … pos_t of the token's own slot"""
+    T, H, _ = q_THD.shape
+    y_THD = np.zeros(q_THD.shape)
+    for t in range(T):
+        for h in range(H):
+            g = h * k_SGCD.shape[1] // H
+            seen = slice(0, int(pos_T[t]) + 1)
+            k_PD, v_PD = k_SGCD[slot_T[t], g, seen], v_SGCD[slot_T[t], g, seen]
+            scores_P = scale * (k_PD @ q_THD[t, h])
+            weights_P = np.exp(scores_P - scores_P.max())
+            y_THD[t, h] = weights_P @ v_PD / weights_P.sum()
+    return y_THD

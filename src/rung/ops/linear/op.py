@@ -1,0 +1,82 @@
+"""Linear: the matrix product that takes nearly all of a model's time; and its inputs' rounding."""
+
+# T tokens, K input width, N output width
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rung.registry import op
+from rung.storage import quantize as store_as
+from rung.storage import storage_type
+
+_SHAPES = [
+    {"T": 1, "N": 8, "K": 64},
+    {"T": 3, "N": 5, "K": 37},
+    {"T": 9, "N": 17, "K": 96},
+    {"T": 2, "N": 1, "K": 1},
+    {"T": 0, "N": 4, "K": 16},
+    {"T": 70, "N": 12, "K": 160},
+    {"T": 5, "N": 6, "K": 48, "bias": True},
+]
+_GROUPED = [
+    {"T": 1, "N": 8, "K": 64, "group": 64},
+    {"T": 3, "N": 5, "K": 96, "group": 32},
+    {"T": 9, "N": 17, "K": 172, "group": 4},
+    {"T": 5, "N": 6, "K": 72, "group": 8},
+    {"T": 70, "N": 12, "K": 288, "group": 32, "bias": True},
+    {"T": 2, "N": 3, "K": 256, "group": 128},
+    {"T": 2, "N": 3, "K": 30, "group": 6},
+    {"T": 0, "N": 3, "K": 64, "group": 64},
+]
+
+
+def _typed(case: dict[str, Any], *names: str) -> dict[str, Any]:
+    sizes = {key: value for key, value in case.items() if key != "group"}
+    return sizes | {"types": dict.fromkeys(names, storage_type(f"i8_g{case['group']}"))}
+
+
+def _make(
+    rng: np.random.Generator, *, T: int, N: int, K: int, bias: bool = False, **_: Any
+) -> dict[str, Any]:
+    return {
+        "x_TK": rng.standard_normal((T, K)).astype(np.float32),
+        "w_NK": rng.standard_normal((N, K)).astype(np.float32),
+        "b_N": rng.standard_normal(N).astype(np.float32) if bias else None,
+    }
+
+
+@op(
+    out="y_TN",
+    make=_make,
+    flops=lambda T, N, K: 2 * T * N * K,
+    cases=[
+        *_SHAPES,
+        *(_typed(case, "w_NK") for case in _GROUPED),
+        *(_typed(case, "x_TK", "w_NK") for case in _GROUPED),
+    ],
+)
+def linear(x_TK: Any, w_NK: Any, b_N: Any = None) -> Any:
+    """y = x · wᵀ + b"""
+    y_TN = x_TK @ w_NK.T
+    return y_TN if b_N is None else y_TN + b_N
+
+
+@op(
+    out="y_TK",
+    out_type=lambda attributes: storage_type(f"i8_g{attributes['group']}"),
+    flops=lambda T, K: 3 * T * K,
+    cases=[
+        {"T": 1, "K": 64, "group": 64},
+        {"T": 5, "K": 96, "group": 32},
+        {"T": 3, "K": 128, "group": 128},
+        {"T": 2, "K": 172, "group": 4},
+        {"T": 2, "K": 30, "group": 6},
+        {"T": 0, "K": 32, "group": 32},
+    ],
+)
+def quantize(x_TK: Any, *, group: int) -> Any:
+    """y = x rounded to int8 in groups: q = round(x / scale), scale = max|x| / 127"""
+    return store_as(x_TK.astype(np.float32), f"i8_g{group}").float64()

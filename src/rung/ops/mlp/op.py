@@ -1,0 +1,53 @@
+"""Elementwise parts of a layer: activations of the feed-forward block, residual sums."""
+
+# T tokens, D width, F hidden width
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rung.registry import op
+
+_CASES = [
+    {"T": 1, "F": 64},
+    {"T": 5, "F": 123},
+    {"T": 2, "F": 2048},
+    {"T": 1, "F": 1},
+    {"T": 0, "F": 8},
+]
+
+
+def _wide(rng: np.random.Generator, *, T: int, F: int, **_: Any) -> dict[str, Any]:
+    """Gates from −200 to 200: both ends of the exponential."""
+    gate = rng.standard_normal((T, F)).astype(np.float32) * 4
+    gate[:, ::7] *= 12
+    return {"gate_TF": gate, "up_TF": rng.standard_normal((T, F)).astype(np.float32)}
+
+
+@op(out="y_TF", make=_wide, flops=lambda T, F: 8 * T * F, cases=_CASES)
+def swiglu(gate_TF: Any, up_TF: Any) -> Any:
+    """y = gate · sigmoid(gate) · up"""
+    return gate_TF * np.exp(-np.logaddexp(0, -gate_TF)) * up_TF
+
+
+def _wide_x(rng: np.random.Generator, **case: Any) -> dict[str, Any]:
+    return {"x_TF": _wide(rng, **case)["gate_TF"]}
+
+
+@op(out="y_TF", make=_wide_x, flops=lambda T, F: 12 * T * F, cases=_CASES)
+def gelu(x_TF: Any) -> Any:
+    """y = x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))"""
+    return 0.5 * x_TF * (1 + np.tanh(math.sqrt(2 / math.pi) * (x_TF + 0.044715 * x_TF**3)))
+
+
+@op(
+    out="y_TD",
+    flops=lambda T, D: T * D,
+    cases=[{"T": 1, "D": 64}, {"T": 5, "D": 123}, {"T": 3, "D": 1024}, {"T": 0, "D": 8}],
+)
+def add(a_TD: Any, b_TD: Any) -> Any:
+    """y = a + b"""
+    return a_TD + b_TD

@@ -1,0 +1,108 @@
+"""Norms on the CPU: one thread a token, since a sum over the width is the whole work.
+
+1 is the formula with plain loops, summed in float64. 2 reads sixteen values at a time into one
+vector of sums. A row of 4096 values stays in the first-level cache between its two passes.
+"""
+
+# T tokens, D width
+
+import math
+
+import numpy as np
+from numba.extending import register_jitable
+
+from rung.ops.norm.op import layer_norm, rms_norm
+from rung.registry import Split
+from rung.simd.lanes import LANES, fill, fma, load, load_some, store, store_some, total
+from rung.simd.spans import span
+
+_ROWS = Split("T")
+
+
+@rms_norm.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)
+def rms_norm_naive(part, parts, x_TD, w_D, y_TD, eps):
+    T, D = x_TD.shape
+    start, stop = span(part, parts, T, 1)
+    for t in range(start, stop):
+        squares = 0.0
+        for d in range(D):
+            squares += float(x_TD[t, d]) * float(x_TD[t, d])
+        scale = np.float32(1.0 / math.sqrt(squares / D + eps))
+        for d in range(D):
+            y_TD[t, d] = x_TD[t, d] * scale * w_D[d]
+
+
+@register_jitable
+def _scale_row(x_TD, w_1D, y_TD, t, shift, scale):
+    """y[t] = (x[t] − shift) · scale · w"""
+    D = x_TD.shape[1]
+    whole = D // LANES * LANES
+    s, m = fill(scale), fill(shift)
+    for d in range(0, whole, LANES):
+        store(y_TD, t, d, (load(x_TD, t, d) - m) * s * load(w_1D, 0, d))
+    if whole < D:
+        rest = D - whole
+        value = (load_some(x_TD, t, whole, rest) - m) * s * load_some(w_1D, 0, whole, rest)
+        store_some(y_TD, t, whole, value, rest)
+
+
+@rms_norm.kernel("cpu", 2, why="sixteen lanes at a time", split=_ROWS)
+def rms_norm_lanes(part, parts, x_TD, w_D, y_TD, eps):
+    T, D = x_TD.shape
+    w_1D = w_D.reshape(1, D)
+    whole = D // LANES * LANES
+    start, stop = span(part, parts, T, 1)
+    for t in range(start, stop):
+        squares = fill(np.float32(0))
+        for d in range(0, whole, LANES):
+            value = load(x_TD, t, d)
+            squares = fma(value, value, squares)
+        if whole < D:
+            value = load_some(x_TD, t, whole, D - whole)
+            squares = fma(value, value, squares)
+        scale = np.float32(1.0 / math.sqrt(total(squares) / D + eps))
+        _scale_row(x_TD, w_1D, y_TD, t, np.float32(0), scale)
+
+
+@layer_norm.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)
+def layer_norm_naive(part, parts, x_TD, w_D, b_D, y_TD, eps):
+    T, D = x_TD.shape
+    start, stop = span(part, parts, T, 1)
+    for t in range(start, stop):
+        mean = 0.0
+        for d in range(D):
+            mean += x_TD[t, d]
+        mean /= D
+        squares = 0.0
+        for d in range(D):
+            squares += (x_TD[t, d] - mean) ** 2
+        scale = 1.0 / math.sqrt(squares / D + eps)
+        for d in range(D):
+            y_TD[t, d] = np.float32((x_TD[t, d] - mean) * scale) * w_D[d] + b_D[d]
+
+
+@layer_norm.kernel("cpu", 2, why="sixteen lanes at a time, the mean first", split=_ROWS)
+def layer_norm_lanes(part, parts, x_TD, w_D, b_D, y_TD, eps):
+    T, D = x_TD.shape
+    w_1D = w_D.reshape(1, D)
+    whole = D // LANES * LANES
+    start, stop = span(part, parts, T, 1)
+    for t in range(start, stop):
+        sums = fill(np.float32(0))
+        for d in range(0, whole, LANES):
+            sums = sums + load(x_TD, t, d)
+        if whole < D:
+            sums = sums + load_some(x_TD, t, whole, D - whole)
+        mean = total(sums) / np.float32(D)
+        squares = fill(np.float32(0))
+        shift = fill(mean)
+        for d in range(0, whole, LANES):
+            value = load(x_TD, t, d) - shift
+            squares = fma(value, value, squares)
+        rest = np.float32(0)  # lanes beyond the row would count −mean here
+        for d in range(whole, D):
+            rest += (x_TD[t, d] - mean) * (x_TD[t, d] - mean)
+        scale = np.float32(1.0 / math.sqrt((total(squares) + rest) / D + eps))
+        _scale_row(x_TD, w_1D, y_TD, t, mean, scale)
+        for d in range(D):
+            y_TD[t, d] += b_D[d]

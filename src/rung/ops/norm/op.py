@@ -1,0 +1,32 @@
+"""Norms: each token's vector scaled to a standard size."""
+
+# T tokens, D width
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rung.registry import op
+
+_CASES = [
+    {"T": 1, "D": 64, "eps": 1e-5},
+    {"T": 5, "D": 123, "eps": 1e-5},
+    {"T": 3, "D": 16, "eps": 1e-6},
+    {"T": 2, "D": 1, "eps": 1e-5},
+    {"T": 0, "D": 8, "eps": 1e-5},
+]
+
+
+@op(out="y_TD", flops=lambda T, D: 4 * T * D, cases=_CASES)
+def rms_norm(x_TD: Any, w_D: Any, *, eps: float) -> Any:
+    """y = x / sqrt(mean_D(x²) + eps) · w"""
+    return x_TD / np.sqrt(np.mean(x_TD**2, axis=-1, keepdims=True) + eps) * w_D
+
+
+@op(out="y_TD", flops=lambda T, D: 8 * T * D, cases=_CASES)
+def layer_norm(x_TD: Any, w_D: Any, b_D: Any, *, eps: float) -> Any:
+    """y = (x − mean_D(x)) / sqrt(var_D(x) + eps) · w + b"""
+    centred = x_TD - np.mean(x_TD, axis=-1, keepdims=True)
+    return centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + eps) * w_D + b_D

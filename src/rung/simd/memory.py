@@ -1,0 +1,112 @@
+"""Addresses, atomics and thread hints for kernels and the thread team: all words are int64."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from llvmlite import ir
+from numba import carray
+from numba.core import types
+from numba.extending import intrinsic, register_jitable
+
+from rung.simd.emit import I32, I64, call_llvm
+
+
+def _pointer(builder: Any, address: Any, kind: ir.Type = I64) -> Any:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+@intrinsic
+def pointer_to(context: Any, address: Any) -> Any:
+    """An address as a void pointer, for `carray`."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], target.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), emit
+
+
+@register_jitable  # type: ignore[misc]
+def array_at(address, shape, dtype):  # type: ignore[no-untyped-def]
+    """The memory at `address` as a C-contiguous array of this shape."""
+    return carray(pointer_to(address), shape, dtype)
+
+
+@intrinsic
+def word_load(context: Any, address: Any) -> Any:
+    """The word at an address, seen in one order by all threads (sequentially consistent)."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load_atomic(_pointer(builder, arguments[0]), "seq_cst", 8)
+
+    return types.int64(types.int64), emit
+
+
+@intrinsic
+def word_store(context: Any, address: Any, value: Any) -> Any:
+    """Sets the word at an address, seen in one order by all threads."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store_atomic(arguments[1], _pointer(builder, arguments[0]), "seq_cst", 8)
+        return target.get_dummy_value()
+
+    return types.void(types.int64, types.int64), emit
+
+
+@intrinsic
+def word_add(context: Any, address: Any, value: Any) -> Any:
+    """Adds to the word at an address and returns what it was."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("add", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def word_swap(context: Any, address: Any, value: Any) -> Any:
+    """Sets the word at an address and returns what it was."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("xchg", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
+def pause(context: Any) -> Any:
+    """Tells the processor that this thread spins."""
+    machine = platform.machine().lower()
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if machine in ("x86_64", "amd64"):
+            call_llvm(builder, "llvm.x86.sse2.pause", ir.VoidType(), [])
+        elif machine in ("aarch64", "arm64"):
+            call_llvm(builder, "llvm.aarch64.hint", ir.VoidType(), [ir.Constant(I32, 1)])
+        return target.get_dummy_value()
+
+    return types.void(), emit
+
+
+@intrinsic
+def call_kernel(context: Any, address: Any, block: Any, part: Any, parts: Any) -> Any:
+    """Runs a compiled kernel on part `part` of `parts` of what a parameter block describes."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
+        builder.call(_pointer(builder, arguments[0], kind), list(arguments[1:]))
+        return target.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64, types.int64), emit
+
+
+@intrinsic
+def call_plain(context: Any, address: Any) -> Any:
+    """Calls a C function without arguments (sched_yield and its like)."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.call(_pointer(builder, arguments[0], ir.FunctionType(I32, [])), [])
+        return target.get_dummy_value()
+
+    return types.void(types.int64), emit

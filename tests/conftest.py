@@ -1,0 +1,21 @@
+"""Fixtures for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rung.env import DATA
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real checkpoints; the test is skipped where RUNG_DATA names none."""
+    chosen = DATA.get()
+    if not chosen:
+        pytest.skip("RUNG_DATA is not set: it names a folder with stories260K.bin and others")
+    folder = Path(chosen).expanduser()
+    if not folder.is_dir():
+        pytest.fail(f"RUNG_DATA is {folder}, which is no folder")
+    return folder

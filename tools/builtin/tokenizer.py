@@ -1,0 +1,146 @@
+"""Trains the tokenizer on generated documents and writes it as llama2.c's tokenizer.bin.
+
+    python tokenizer.py OUT_DIR            trains: OUT_DIR/tokenizer.model and OUT_DIR/tokenizer.bin
+    python tokenizer.py OUT_DIR --check    compares the file's greedy merges with the library's ids
+
+Byte-pair encoding with byte fallback: id 0 is unknown, 1 BOS, 2 EOS, 3 to 258 the bytes, and then
+come the pieces in the order of their merges. A line feed has no piece and is the byte 0x0A.
+"""
+
+from __future__ import annotations
+
+import argparse
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import sentencepiece
+from corpus import document_texts
+
+VOCAB_SIZE = 1536
+TRAINING_DOCUMENTS = 40_000
+CHECKED_DOCUMENTS = 2_000
+SEED = "tokenizer"
+
+
+def training_lines(count: int) -> Iterator[str]:
+    """The lines of this many documents, whose ids nobody trains on later."""
+    for index in range(count):
+        for text in document_texts(Random(f"{SEED}-{index}")):
+            yield from (line for line in text.split("\n") if line)
+
+
+def train(out_dir: Path) -> Path:
+    """Train the tokenizer; returns the path of the library's model file."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=training_lines(TRAINING_DOCUMENTS),
+        model_prefix=str(out_dir / "tokenizer"),
+        model_type="bpe",
+        vocab_size=VOCAB_SIZE,
+        byte_fallback=True,
+        character_coverage=1.0,
+        normalization_rule_name="identity",
+        add_dummy_prefix=True,
+        remove_extra_whitespaces=False,
+        unk_id=0,
+        bos_id=1,
+        eos_id=2,
+        pad_id=-1,
+        num_threads=1,
+        max_sentence_length=20_000,
+        minloglevel=1,
+    )
+    return out_dir / "tokenizer.model"
+
+
+def write_bin(model_path: Path, bin_path: Path) -> None:
+    """Write the tokenizer as llama2.c reads it: longest length, then (score, length, bytes) rows."""
+    library = sentencepiece.SentencePieceProcessor(model_file=str(model_path))
+    rows: list[tuple[bytes, float]] = []
+    for index in range(library.vocab_size()):
+        piece = library.id_to_piece(index).replace("▁", " ")
+        piece = {library.bos_id(): "\n<s>\n", library.eos_id(): "\n</s>\n"}.get(index, piece)
+        rows.append((piece.encode(), library.get_score(index)))
+    with bin_path.open("wb") as file:
+        file.write(struct.pack("<I", max(len(piece) for piece, _ in rows)))
+        for piece, score in rows:
+            file.write(struct.pack("<fI", score, len(piece)) + piece)
+
+
+class GreedyTokenizer:
+    """ids = encode(text) from a tokenizer.bin: always merge the neighbors of the best score."""
+
+    def __init__(self, path: Path, vocab_size: int) -> None:
+        data = path.read_bytes()
+        self.ids: dict[str, int] = {}
+        self.pieces: list[str] = []
+        self.scores: list[float] = []
+        at = 4
+        for index in range(vocab_size):
+            score, length = struct.unpack_from("<fI", data, at)
+            piece = data[at + 8 : at + 8 + length].decode()
+            at += 8 + length
+            self.ids.setdefault(piece, index)
+            self.pieces.append(piece)
+            self.scores.append(score)
+        if at != len(data):
+            raise ValueError(f"{path} holds {len(data) - at} bytes after its {vocab_size} tokens")
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of the text, without BOS or EOS."""
+        ids: list[int] = []
+        for char in " " + text if text else "":
+            known = self.ids.get(char)
+            ids += [known] if known is not None else [byte + 3 for byte in char.encode()]
+        while True:
+            best_score, best_at, best_id = -1e10, -1, -1
+            for at in range(len(ids) - 1):
+                merged = self.ids.get(self.pieces[ids[at]] + self.pieces[ids[at + 1]])
+                if merged is not None and self.scores[merged] > best_score:
+                    best_score, best_at, best_id = self.scores[merged], at, merged
+            if best_at < 0:
+                return ids
+            ids[best_at : best_at + 2] = [best_id]
+
+
+def check(out_dir: Path) -> None:
+    """Compare both encoders on documents outside the training. Raises ValueError at a difference."""
+    library = sentencepiece.SentencePieceProcessor(model_file=str(out_dir / "tokenizer.model"))
+    greedy = GreedyTokenizer(out_dir / "tokenizer.bin", library.vocab_size())
+    words = tokens = longest = 0
+    for index in range(CHECKED_DOCUMENTS):
+        document_tokens = 0
+        for text in document_texts(Random(f"check-{index}")):
+            ids = library.encode(text)
+            # A paragraph at a time: the merges are quadratic, and no piece holds a line feed.
+            if index % 10 == 0 and greedy.encode(text) != ids:
+                raise ValueError(f"the encoders differ on {text!r}")
+            first = text.split("\n")[0]
+            if greedy.encode(first) != library.encode(first):
+                raise ValueError(f"the encoders differ on {first!r}")
+            if library.decode(ids) != text:
+                raise ValueError(f"not the same after encoding and decoding: {text!r}")
+            words += len(text.split())
+            document_tokens += len(ids) + 2
+        tokens += document_tokens
+        longest = max(longest, document_tokens)
+    print(f"{CHECKED_DOCUMENTS} documents agree; {tokens / words:.3f} tokens a word")
+    print(f"{tokens / CHECKED_DOCUMENTS:.0f} tokens a document, {longest} in the longest")
+
+
+def main() -> None:
+    """Train and export, or check what was exported."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("out_dir", type=Path)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    if options.check:
+        check(options.out_dir)
+        return
+    options.out_dir.mkdir(parents=True, exist_ok=True)
+    write_bin(train(options.out_dir), options.out_dir / "tokenizer.bin")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+"""Damage model and tokenizer files in many ways; each must load or give one clear error.
+
+    python tools/fuzz_formats.py --count 10000 --seed 0
+
+A violation is any exception but RungError, any warning, or a read that allocates more than
+2 × the file's size + 64 KiB and a file buffer + 1 KiB a tensor + 96 bytes a token (an array of
+NumPy and a bytes object of Python cost that whatever they hold). The exit status is 1 if there
+is any; --keep names a folder for the files that caused them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import tempfile
+import time
+import tracemalloc
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+
+from mutate import mutate  # noqa: E402
+from rung.errors import RungError  # noqa: E402
+from rung.formats import open_checkpoint  # noqa: E402
+from rung.formats.llama2c_write import write  # noqa: E402
+from rung.tokenizers import Tokenizer, open_tokenizer  # noqa: E402
+from support import tiny_checkpoint, tiny_vocabulary, tokenizer_bytes  # noqa: E402
+
+FIXED_BYTES = (64 << 10) + io.DEFAULT_BUFFER_SIZE
+TENSOR_BYTES = 1 << 10
+TOKEN_BYTES = 96
+MODELS = {
+    "tied": {},
+    "untied": {"tied_output": False, "n_kv_heads": 1},
+    "unaligned": {"dim": 2, "n_heads": 1, "n_kv_heads": 1, "hidden_dim": 2, "vocab_size": 3},
+    "many layers": {"dim": 4, "n_heads": 2, "n_kv_heads": 1, "hidden_dim": 4, "n_layers": 40},
+    "wide": {"dim": 128, "n_heads": 2, "n_kv_heads": 1, "hidden_dim": 64, "n_layers": 1},
+}
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A good file to damage, how to read it, and the bytes its Python objects may take."""
+
+    name: str
+    data: bytes
+    read: Callable[[Path], Any]
+    object_bytes: int
+
+
+@dataclass
+class Outcome:
+    """What happened so far."""
+
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    worst_share: float = 0.0
+    worst: str = "none"
+
+
+def checkpoint_seeds(folder: Path) -> Iterator[Seed]:
+    """Small checkpoints of every version."""
+    for name, changes in MODELS.items():
+        model = tiny_checkpoint(**changes)
+        for version in (0, 1, 2):
+            path = folder / "seed.bin"
+            write(path, model, version=version)
+            n_tensors = len(model.weights) + 4
+            label = f"v{version} {name}"
+            yield Seed(label, path.read_bytes(), open_checkpoint, TENSOR_BYTES * n_tensors)
+
+
+def tokenizer_seed() -> Seed:
+    """A tokenizer of 300 tokens."""
+    pieces, scores = tiny_vocabulary()
+    return Seed(
+        "tokenizer",
+        tokenizer_bytes(pieces, scores),
+        lambda path: open_tokenizer(path, len(pieces)),
+        TOKEN_BYTES * len(pieces),
+    )
+
+
+def measure(seed: Seed, path: Path) -> tuple[object, int]:
+    """What reading gives (or the exception), and the most bytes that it had allocated."""
+    tracemalloc.start()
+    result: object
+    try:
+        result = seed.read(path)
+    except Exception as error:  # every kind: the caller tells the expected from the others
+        result = error
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return result, peak
+
+
+def use(loaded: object) -> None:
+    """What a program does with a file that loaded; raises if it is not sound."""
+    if isinstance(loaded, Tokenizer):
+        loaded.decode(loaded.encode("the sand and 日本\n"))
+        loaded.decode(range(loaded.vocab_size))
+        return
+    for weight in loaded.weights.values():
+        for plane in weight.planes:
+            if not plane.flags.aligned:
+                raise AssertionError("a plane is not aligned")
+            plane.max()  # touches every page
+
+
+def try_one(random: Random, seeds: list[Seed], path: Path, outcome: Outcome) -> str | None:
+    """Damage one file and read it; the violation, if there is one."""
+    seed = random.choice(seeds)
+    donors = [other.data for other in seeds]
+    kind, data = mutate(random, seed.data, donors)
+    path.write_bytes(data)
+    result, peak = measure(seed, path)
+    refused = isinstance(result, RungError)
+    outcome.counts[kind, "refused" if refused else "loaded"] += 1
+
+    label = f"{seed.name}, {kind}, {len(data):,} bytes"
+    # A splice may carry the header, and so the tensors, of the largest seed.
+    object_bytes = max(s.object_bytes for s in seeds) if kind == "splice" else seed.object_bytes
+    allowed = 2 * len(data) + FIXED_BYTES + object_bytes
+    if peak / allowed > outcome.worst_share:
+        outcome.worst_share = peak / allowed
+        outcome.worst = f"{peak:,} of {allowed:,} bytes allowed ({label})"
+    if peak > allowed:
+        return f"{label}: allocated {peak:,} bytes, {allowed:,} allowed"
+    if isinstance(result, Exception) and not refused:
+        return f"{label}: {type(result).__name__}: {result}"
+    if not refused:
+        try:
+            use(result)
+        except Exception as error:  # any is a violation, and is reported as one
+            return f"{label}: loaded, then {type(error).__name__}: {error}"
+    return None
+
+
+def with_progress(steps: range) -> Iterable[int]:
+    """The steps, behind a bar where rich is there to draw one."""
+    try:
+        from rich.progress import track
+    except ImportError:
+        return steps
+    return track(steps, description="Damaging files", disable=not sys.stderr.isatty())
+
+
+def fuzz(count: int, seed: int, keep: Path | None) -> Outcome:
+    """Try `count` damaged files; the same for the same seed."""
+    random = Random(seed)
+    outcome = Outcome()
+    with tempfile.TemporaryDirectory() as name, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        folder = Path(name)
+        tokenizer = tokenizer_seed()
+        seeds = [*checkpoint_seeds(folder), *[tokenizer] * 3]
+        for good in seeds:  # what is allocated once, at the first read, is not counted
+            path = folder / "good.bin"
+            path.write_bytes(good.data)
+            use(good.read(path))
+        for step in with_progress(range(count)):
+            path = folder / "damaged.bin"
+            violation = try_one(random, seeds, path, outcome)
+            if violation is not None:
+                outcome.violations.append(violation)
+                if keep is not None:
+                    keep.mkdir(parents=True, exist_ok=True)
+                    (keep / f"{step}.bin").write_bytes(path.read_bytes())
+    return outcome
+
+
+def report(outcome: Outcome, seconds: float) -> None:
+    """Print a table of the counts, the worst case and the violations."""
+    print(f"{'damage':<14}{'refused':>9}{'loaded':>9}")
+    for kind in sorted({kind for kind, _ in outcome.counts}):
+        refused, loaded = outcome.counts[kind, "refused"], outcome.counts[kind, "loaded"]
+        print(f"{kind:<14}{refused:>9,}{loaded:>9,}")
+    total = sum(outcome.counts.values())
+    print(f"{total:,} files in {seconds:.1f} s; {len(outcome.violations)} violations")
+    print(f"most memory: {outcome.worst}")
+    for violation in outcome.violations[:20]:
+        print(f"VIOLATION {violation}")
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=10_000, help="files to try")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers")
+    parser.add_argument("--keep", type=Path, help="folder for the files that break a rule")
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    outcome = fuzz(arguments.count, arguments.seed, arguments.keep)
+    report(outcome, time.perf_counter() - start)
+    return 1 if outcome.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
