@@ -79,7 +79,7 @@ def test_the_oldest_turns_are_dropped_and_the_system_prompt_stays():
 def test_a_single_turn_may_use_the_room_for_the_answer_but_not_more():
     chat = fake_model(FakeRunner(context_length=64)).chat()
     chat.ask("x" * 40, max_tokens=2).complete()
-    with pytest.raises(ContextError, match=r"84 tokens.*holds 64"):
+    with pytest.raises(ContextError, match=r"85 tokens.*holds 64"):
         chat.ask("x" * 69)
     assert len(chat.turns) == 1  # the refused one changed nothing
     assert chat.n_dropped == 0

@@ -12,8 +12,8 @@ from grammar import Story, generate
 from plot import sections
 from template import tidy
 
-# A conversation has to fit into the training window of 512 tokens (about 1.35 tokens to a word).
-MAX_WORDS = 345
+# A conversation has to fit into the training window of 512 tokens (about 1.5 tokens to a word).
+MAX_WORDS = 315
 
 
 @dataclass(slots=True)

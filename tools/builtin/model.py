@@ -24,11 +24,11 @@ class Config:
     """The sizes of a model; every matrix has rows of a multiple of 64 for the int8 groups."""
 
     dim: int = 256
-    hidden_dim: int = 576
+    hidden_dim: int = 512
     n_layers: int = 5
     n_heads: int = 8
     n_kv_heads: int = 4
-    vocab_size: int = 1536
+    vocab_size: int = 2048
     seq_len: int = 512
 
     @property

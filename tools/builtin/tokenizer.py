@@ -18,7 +18,7 @@ from random import Random
 import sentencepiece
 from corpus import document_texts
 
-VOCAB_SIZE = 1536
+VOCAB_SIZE = 2048
 TRAINING_DOCUMENTS = 40_000
 CHECKED_DOCUMENTS = 2_000
 SEED = "tokenizer"

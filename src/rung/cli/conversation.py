@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -41,6 +42,8 @@ class Conversation:
     def run(self) -> None:
         """Holds the conversation. Ctrl-C and Ctrl-D at the prompt end it."""
         if self._interactive:
+            with contextlib.suppress(ImportError):  # Windows has its own
+                import readline  # noqa: F401  # gives input() line editing and history
             note("Say something; /help lists the commands, Ctrl-D ends the conversation.")
         while not self._over:
             try:
@@ -107,7 +110,7 @@ class Conversation:
 
     def _read_line(self, prompt: str) -> str:
         if self._interactive and sys.stdout.isatty():
-            return input(prompt)  # with line editing and history
+            return input(prompt)
         if self._interactive:
             sys.stderr.write(prompt)
             sys.stderr.flush()

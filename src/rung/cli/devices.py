@@ -23,9 +23,9 @@ def devices(
         variables = _variables()
         print(json_format.dumps(variables, indent=2) if json else _variables_text(variables))
         return
-    from rung.backends.cpu import features
+    from rung.backends.cpu import machine
 
-    facts = {"cpu": dict(features.describe())}
+    facts = {"cpu": dict(machine.describe())}
     print(json_format.dumps(facts, indent=2, default=str) if json else _devices_text(facts))
 
 
@@ -52,17 +52,17 @@ def _variables_text(variables: list[dict[str, str]]) -> str:
 
 def _devices_text(facts: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(
-        f"{name}\n{show.facts({key: _value(value) for key, value in values.items()}, '  ')}"
+        f"{name}\n{show.facts(dict(_shown(*fact) for fact in values.items()), '  ')}"
         for name, values in facts.items()
     )
 
 
-def _value(value: object) -> str:
-    """A fact on one line: lists and mappings are joined."""
+def _shown(name: str, value: object) -> tuple[str, str]:
+    """A fact on one line: sizes in a readable unit, lists joined."""
+    if name.endswith(" bytes") and isinstance(value, int):
+        return name.removesuffix(" bytes"), show.size(value)
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
+        return name, ", ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, list | tuple | set | frozenset):
-        return " ".join(str(item) for item in value) or "none"
-    if value is None or value == "":
-        return "none"
-    return str(value)
+        return name, " ".join(str(item) for item in value) or "none"
+    return name, "unknown" if value is None or value == "" else str(value)

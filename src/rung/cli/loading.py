@@ -64,7 +64,7 @@ class CompileProgress:
             return
         if not self._started:
             self._started = True
-            self._start()
+            self._start(total)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, kernel=name)
 
@@ -73,7 +73,7 @@ class CompileProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def _start(self) -> None:
+    def _start(self, total: int) -> None:
         if not sys.stderr.isatty():
             print(_COMPILING, file=sys.stderr, flush=True)
             return
@@ -88,7 +88,7 @@ class CompileProgress:
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("compile", kernel="")
+        self._task = self._bar.add_task("compile", total=total, kernel="")
         self._bar.start()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -186,10 +187,9 @@ def load_entries(
         if block.source not in modules:
             readable = f"{kernel.op.name}_{kernel.form}_{kernel.version}".replace("__", "_")
             source_file = inspect.getsourcefile(kernel.function) or ""
-            modules[block.source] = (
-                kernel,
-                CachedModule(readable, block.source, (source_file,)),
-            )
+            # Helpers of a kernel stand in its own file or beside it.
+            beside = sorted(str(path) for path in Path(source_file).parent.glob("*.py"))
+            modules[block.source] = (kernel, CachedModule(readable, block.source, tuple(beside)))
     missing = [(kernel, module) for kernel, module in modules.values() if not module.is_compiled]
     for index, (kernel, module) in enumerate(missing):
         if on_compile is not None:

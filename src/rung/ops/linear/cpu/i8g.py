@@ -1,13 +1,7 @@
-"""Linear on the CPU, a ladder for each pair of input types.
+"""Products with int8 weights in groups, and the rounding of activations to the same groups.
 
-f32        1 the triple loop; 2 sixteen lanes along K; 3 tiles of tokens × outputs in registers.
-i8g        float32 activations, int8 weights in groups: 1 the loop; 2 tiles, widening the weights.
-i8g_i8g    both int8 in groups: 1 the loop; 2 tiles of integer dot products (VNNI, sdot, pmaddwd).
-
-In every rung each output has accumulators of its own, summed in an order that depends on K alone.
-So a token's result is the same bits in whatever batch it stands, at any number of threads.
-Outputs, not tokens, are cut among threads: each weight is read by one thread, once a block of
-tokens, and that reading is what decoding waits for.
+i8g       float32 activations: 1 the triple loop; 2 sixteen lanes, widening the weights.
+i8g_i8g   both int8: 1 the triple loop; 2 tiles of integer dot products (VNNI, sdot, pmaddwd).
 """
 
 # T tokens, K input width, N output width, G values that share a scale; R×C tile of tokens × outputs
@@ -15,6 +9,7 @@ tokens, and that reading is what decoding waits for.
 import numpy as np
 from numba.extending import register_jitable
 
+from rung.ops.linear.cpu.common import BLOCK, COLUMNS, NARROW, OUTPUTS, ROWS, add_bias
 from rung.ops.linear.op import linear, quantize
 from rung.registry import Split
 from rung.simd.dots import BYTES, bytes_load, bytes_load_some, scales_load, tile_dot
@@ -29,36 +24,16 @@ from rung.simd.lanes import (
     store_int8,
     tile_fma,
     tile_load,
-    tile_load_some,
     tile_store,
     tile_zeros,
     total,
 )
 from rung.simd.spans import span
-from rung.simd.target import host
 from rung.storage import F32
-
-# Outputs of a tile come four at a time, so threads cut N at multiples of four and no output's
-# code path depends on the number of threads.
-COLUMNS = 4
-_OUTPUTS = Split("N", COLUMNS)
-
-# 4×4 accumulators and 8 operands fill 24 of the 32 registers of AVX-512: 100 GFLOP/s on one Zen 4
-# core, of 118 at most. A register file of 8 such vectors holds 2×2 tiles without spilling.
-ROWS = 4 if host().vector_registers >= 32 else 2
-NARROW = 4 if host().vector_registers >= 32 else 2
-
-# Tokens whose activations are kept in the second-level cache while a thread goes through its
-# weights: 64 × 2048 × 4 bytes are half a megabyte.
-BLOCK = 64
 
 
 def _grouped(spec):
     return spec.type.name.startswith("i8_g")
-
-
-def _is_f32(x_TK, w_NK):
-    return x_TK.type is F32 and w_NK.type is F32
 
 
 def _is_i8g(x_TK, w_NK):
@@ -80,80 +55,10 @@ def _dots_hold_groups(x_TK, w_NK):
     return _is_i8g_i8g(x_TK, w_NK) and (G % BYTES == 0 or G in (4, 8, 16, 32))
 
 
-@register_jitable
-def _add_bias(y_TN, b_N, start, stop):
-    if b_N is not None:
-        for t in range(y_TN.shape[0]):
-            for n in range(start, stop):
-                y_TN[t, n] += b_N[n]
+# ── float32 activations ──────────────────────────────────────────────────────────────────────────
 
 
-# ── float32 ──────────────────────────────────────────────────────────────────────────────────────
-
-
-@linear.kernel("cpu", 1, form="f32", why="the triple loop", when=_is_f32, split=_OUTPUTS)
-def linear_f32_naive(part, parts, x_TK, w_NK, b_N, y_TN):
-    T, K = x_TK.shape
-    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
-    for t in range(T):
-        for n in range(start, stop):
-            y = np.float32(0)
-            for k in range(K):
-                y += x_TK[t, k] * w_NK[n, k]
-            y_TN[t, n] = y
-    _add_bias(y_TN, b_N, start, stop)
-
-
-@linear.kernel("cpu", 2, form="f32", why="sixteen lanes along K", when=_is_f32, split=_OUTPUTS)
-def linear_f32_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
-    T = x_TK.shape[0]
-    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
-    for t in range(T):
-        for n in range(start, stop):
-            _tile_f32(x_TK, w_NK, y_TN, t, n, 1, 1)
-    _add_bias(y_TN, b_N, start, stop)
-
-
-@register_jitable
-def _tile_f32(x_TK, w_NK, y_TN, t, n, R, C):
-    """y[t : t+R, n : n+C] by R·C vectors of sums."""
-    K = x_TK.shape[1]
-    whole = K // LANES * LANES
-    tile = tile_zeros(R, C)
-    for k in range(0, whole, LANES):
-        tile = tile_fma(tile, tile_load(x_TK, t, k, R), tile_load(w_NK, n, k, C))
-    if whole < K:
-        x = tile_load_some(x_TK, t, whole, R, K - whole)
-        tile = tile_fma(tile, x, tile_load_some(w_NK, n, whole, C, K - whole))
-    tile_store(tile, y_TN, t, n, C)
-
-
-@linear.kernel(
-    "cpu", 3, form="f32", why="tiles in registers, tokens in blocks", when=_is_f32, split=_OUTPUTS
-)
-def linear_f32_tiles(part, parts, x_TK, w_NK, b_N, y_TN):
-    T = x_TK.shape[0]
-    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
-    whole = start + (stop - start) // COLUMNS * COLUMNS
-    for block in range(0, T, BLOCK):
-        end = min(block + BLOCK, T)
-        tiled = block + (end - block) // ROWS * ROWS
-        for n in range(start, whole, NARROW):
-            for t in range(block, tiled, ROWS):
-                _tile_f32(x_TK, w_NK, y_TN, t, n, ROWS, NARROW)
-        for n in range(start, whole, COLUMNS):
-            for t in range(tiled, end):
-                _tile_f32(x_TK, w_NK, y_TN, t, n, 1, COLUMNS)
-        for n in range(whole, stop):
-            for t in range(block, end):
-                _tile_f32(x_TK, w_NK, y_TN, t, n, 1, 1)
-    _add_bias(y_TN, b_N, start, stop)
-
-
-# ── float32 activations, int8 weights in groups ──────────────────────────────────────────────────
-
-
-@linear.kernel("cpu", 1, form="i8g", why="the triple loop", when=_is_i8g, split=_OUTPUTS)
+@linear.kernel("cpu", 1, form="i8g", why="the triple loop", when=_is_i8g, split=OUTPUTS)
 def linear_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
     q_NK, scales = w_NK
     T, K = x_TK.shape
@@ -165,7 +70,7 @@ def linear_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
             for k in range(K):
                 y += x_TK[t, k] * np.float32(q_NK[n, k]) * scales[n, k // G]
             y_TN[t, n] = y
-    _add_bias(y_TN, b_N, start, stop)
+    add_bias(y_TN, b_N, start, stop)
 
 
 @register_jitable
@@ -187,7 +92,7 @@ def _row_i8g(x_TK, q_NK, scales, t, n, G):
     form="i8g",
     why="int8 lanes widened to float32",
     when=_lanes_hold_groups,
-    split=_OUTPUTS,
+    split=OUTPUTS,
 )
 def linear_i8g_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
     q_NK, scales = w_NK
@@ -197,13 +102,13 @@ def linear_i8g_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
     for n in range(start, stop):
         for t in range(T):
             y_TN[t, n] = _row_i8g(x_TK, q_NK, scales, t, n, G)
-    _add_bias(y_TN, b_N, start, stop)
+    add_bias(y_TN, b_N, start, stop)
 
 
-# ── both int8 in groups ──────────────────────────────────────────────────────────────────────────
+# ── int8 activations ─────────────────────────────────────────────────────────────────────────────
 
 
-@linear.kernel("cpu", 1, form="i8g_i8g", why="the triple loop", when=_is_i8g_i8g, split=_OUTPUTS)
+@linear.kernel("cpu", 1, form="i8g_i8g", why="the triple loop", when=_is_i8g_i8g, split=OUTPUTS)
 def linear_i8g_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
     qx_TK, sx = x_TK
     qw_NK, sw = w_NK
@@ -219,7 +124,7 @@ def linear_i8g_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
                     whole += np.int32(qx_TK[t, k]) * np.int32(qw_NK[n, k])
                 y += np.float32(whole) * (sx[t, g] * sw[n, g])
             y_TN[t, n] = y
-    _add_bias(y_TN, b_N, start, stop)
+    add_bias(y_TN, b_N, start, stop)
 
 
 @register_jitable
@@ -257,7 +162,7 @@ def _tile_dots(x, w, y_TN, t, n, R, C, G):
     why="tiles of integer dot products",
     when=_dots_hold_groups,
     constants={"G": lambda w_NK: w_NK.type.block},
-    split=_OUTPUTS,
+    split=OUTPUTS,
 )
 def linear_i8g_i8g_dots(part, parts, x_TK, w_NK, b_N, y_TN, G):
     T = y_TN.shape[0]
@@ -275,7 +180,7 @@ def linear_i8g_i8g_dots(part, parts, x_TK, w_NK, b_N, y_TN, G):
         for n in range(whole, stop):
             for t in range(block, end):
                 _tile_dots(x_TK, w_NK, y_TN, t, n, 1, 1, G)
-    _add_bias(y_TN, b_N, start, stop)
+    add_bias(y_TN, b_N, start, stop)
 
 
 # ── rounding activations ─────────────────────────────────────────────────────────────────────────

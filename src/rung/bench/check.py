@@ -1,0 +1,139 @@
+"""Checking one kernel on one case against its op's float64 reference; tests walk all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.program import CpuProgram
+from rung.errors import KernelError
+from rung.graph.ir import Graph, Node, Tensor
+from rung.registry import OPS, Kernel, Op, letters_of
+from rung.storage import F32, StoredTensor, quantize, stored
+
+# Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
+TOLERANCE = {"f32": 1e-5}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a kernel computed for a case, what it should have, and how far apart they may be."""
+
+    result: NDArray[np.float64]
+    reference: NDArray[np.float64]
+    allowed: NDArray[np.float64] | float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every value is there and close; NaN never is."""
+        return bool(np.all(np.abs(self.result - self.reference) <= self.allowed))
+
+    @property
+    def worst(self) -> float:
+        """The greatest difference; NaN where a value is missing."""
+        return float(np.max(np.abs(self.result - self.reference), initial=0.0))
+
+
+def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
+    """Each kernel of a backend with each case of its op that it accepts."""
+    for op in OPS.values():
+        for kernel in op.kernels:
+            if kernel.backend != backend:
+                continue
+            for case in op.cases:
+                node = _node(op, case_inputs(op, case), case)[1]
+                if kernel.accepts(node.specs, node.attributes):
+                    yield kernel, case
+
+
+def case_inputs(op: Op, case: Mapping[str, Any]) -> dict[str, StoredTensor | None]:
+    """Inputs for a case, the same each time: random normal values, or what the op makes itself."""
+    rng = np.random.default_rng(crc32(f"{op.name} {sorted(case.items(), key=str)}".encode()))
+    given = {key: value for key, value in case.items() if key != "types"}
+    if op.make is not None:
+        values = dict(op.make(rng, **given))
+    else:
+        values = {
+            name: rng.standard_normal([case[letter] for letter in letters_of(name)])
+            for name in op.inputs
+        }
+    types = case.get("types", {})
+    return {
+        name: None if value is None else _store(np.asarray(value), types.get(name))
+        for name, value in values.items()
+    }
+
+
+def _store(values: NDArray[Any], kind: Any) -> StoredTensor:
+    if kind is None or kind is F32:
+        return stored(values.astype(np.float32) if values.dtype.kind == "f" else values)
+    return quantize(values.astype(np.float32), kind)
+
+
+def _node(
+    op: Op, inputs: Mapping[str, StoredTensor | None], case: Mapping[str, Any]
+) -> tuple[Graph, Node, dict[Tensor, StoredTensor]]:
+    graph = Graph("case")
+    memory: dict[Tensor, StoredTensor] = {}
+    tensors: list[Tensor | None] = []
+    for name in op.inputs:
+        value = inputs[name]
+        if value is None:
+            tensors.append(None)
+            continue
+        role = "state" if name == op.inplace else "input"
+        tensor = graph.tensor(name, value.shape, role, value.type)  # type: ignore[arg-type]
+        memory[tensor] = value
+        tensors.append(tensor)
+    attributes = {name: case[name] for name in op.attributes}
+    graph.outputs.append(graph.add(op, *tensors, name="output", **attributes))
+    graph.verify()
+    return graph, graph.nodes[0], memory
+
+
+def run_case(kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend) -> Outcome:
+    """Runs a kernel on a case. Outputs start as NaN, so that a value left out shows."""
+    op = kernel.op
+    inputs = case_inputs(op, case)
+    _, node, memory = _node(op, inputs, case)
+    if not kernel.accepts(node.specs, node.attributes):
+        raise KernelError(f"{kernel.name} does not accept {case}")
+    arguments = {
+        name: None if value is None else _reference_values(value) for name, value in inputs.items()
+    }
+    reference = np.asarray(op.reference(**arguments, **node.attributes), np.float64)
+    if op.inplace is None:
+        memory[node.output] = _poisoned(backend, node)
+    program = CpuProgram(backend.team, [node], [kernel], memory, None)
+    program.submit({})
+    program.synchronize()
+    result = memory[node.output.root]
+    return Outcome(result.float64(), reference, _allowed(result, reference))
+
+
+def _reference_values(value: StoredTensor) -> NDArray[Any]:
+    is_index = value.type.planes[0].dtype.kind == "i" and value.type.is_plain
+    return value.planes[0] if is_index else value.float64()
+
+
+def _poisoned(backend: CpuBackend, node: Node) -> StoredTensor:
+    shape = tuple(size for size in node.output.shape if isinstance(size, int))
+    output = backend.allocate(node.output.type, shape)
+    for plane in output.planes:
+        plane.view(np.uint8).fill(0xFF)  # NaN as float, −1 as int8
+    return output
+
+
+def _allowed(result: StoredTensor, reference: NDArray[np.float64]) -> NDArray[np.float64] | float:
+    if result.type.name in TOLERANCE:
+        finite = np.abs(reference[np.isfinite(reference)])
+        return TOLERANCE[result.type.name] * max(1.0, float(finite.max(initial=0.0)))
+    # A value half-way between two steps may be rounded to either.
+    scales = result.planes[1].astype(np.float64) * (1 + 1e-6)
+    return np.repeat(scales, result.type.block, axis=-1)

@@ -1,0 +1,36 @@
+"""`rung devices`: facts of the processor and the environment."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rung import env
+from rung.backends.cpu import machine
+
+
+@pytest.fixture
+def described(monkeypatch):
+    """A CPU with made-up facts."""
+    facts = {"name": "A CPU", "features": ["avx2", "vnni"], "memory bytes": 2 << 30, "what": None}
+    monkeypatch.setattr(machine, "describe", lambda: facts)
+
+
+@pytest.mark.usefixtures("described")
+def test_the_cpu(command_line):
+    text = command_line("devices").out
+    assert text.startswith("cpu\n  name ")
+    assert "avx2 vnni" in text
+    assert "memory" in text
+    assert "2.0 GiB" in text
+    assert json.loads(command_line("devices", "--json").out)["cpu"]["name"] == "A CPU"
+
+
+def test_the_environment(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_THREADS", "3")
+    text = command_line("devices", "--env").out
+    assert all(variable.name in text for variable in env.VARIABLES)
+    assert "[now: 3]" in text
+    listed = json.loads(command_line("devices", "--env", "--json").out)
+    assert {"name", "value", "default", "meaning"} == set(listed[0])

@@ -1,0 +1,116 @@
+"""`rung info` and `rung convert`, on real files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from rung.formats import open_checkpoint
+from rung.formats.llama2c_write import write
+from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
+
+
+@pytest.fixture
+def model_file(tmp_path):
+    path = tmp_path / "tiny.bin"
+    write(path, tiny_checkpoint(), version=1)
+    return path
+
+
+def test_info_as_json(command_line, model_file):
+    facts = json.loads(command_line("info", model_file, "--json").out)
+    assert facts["layers"] == 2
+    assert facts["parameters"] == tiny_checkpoint().config.n_parameters
+    assert facts["tokenizer"] is None
+    assert facts["file_bytes"] == model_file.stat().st_size
+    assert [kind["type"] for kind in facts["storage"]] == ["f32"]
+    assert sum(kind["share"] for kind in facts["storage"]) == pytest.approx(1)
+    memory = facts["memory"]
+    assert memory["kv_cache_bytes"] == 2 * 2 * 32 * 2 * 4 * 4
+    assert memory["total_bytes"] == memory["weights_bytes"] + memory["kv_cache_bytes"]
+
+
+def test_info_as_text(command_line, model_file):
+    write_tokenizer(model_file.with_name("tokenizer.bin"), *tiny_vocabulary())
+    result = command_line("info", model_file, "--context", 16)
+    assert (result.exit_code, result.err) == (0, "")
+    assert "2 layers" in result.out
+    assert str(model_file.with_name("tokenizer.bin")) in result.out
+    assert "cache of 16 tokens" in result.out
+
+
+@pytest.mark.parametrize("context", [0, 33])
+def test_info_refuses_a_context_that_the_model_does_not_have(command_line, model_file, context):
+    result = command_line("info", model_file, "-c", context)
+    assert result.exit_code == 2
+    assert f"--context is {context}, expected 1 to 32" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "version", "expected"),
+    [
+        ([], 2, "largest rounding error: "),
+        (["--to", "llama2c-v0"], 0, "all weights are exactly as they were"),
+        (["--type", "f32"], 1, "all weights are exactly as they were"),
+        (["--type", "i8", "--group-size", 4], 2, "largest rounding error: "),
+    ],
+)
+def test_convert(command_line, model_file, tmp_path, options, version, expected):
+    output = tmp_path / "out.bin"
+    result = command_line("convert", model_file, output, *options)
+    assert (result.exit_code, result.out) == (0, "")
+    assert open_checkpoint(output).format.startswith(f"llama2.c v{version}")
+    assert expected in result.err
+    assert "KiB became" in result.err
+    assert "tokenizer: none beside either model" in result.err
+
+
+def test_convert_says_which_tokenizer_to_use(command_line, model_file, tmp_path):
+    tokenizer = write_tokenizer(model_file.with_name("tokenizer.bin"), *tiny_vocabulary())
+    elsewhere = tmp_path / "folder"
+    elsewhere.mkdir()
+    result = command_line("convert", model_file, elsewhere / "out.bin")
+    assert f"use --tokenizer {tokenizer}" in result.err
+    result = command_line("convert", model_file, tmp_path / "out.bin")
+    assert f"{tokenizer} is found by itself" in result.err
+
+
+def test_convert_replaces_only_by_force(command_line, model_file, tmp_path):
+    output = tmp_path / "out.bin"
+    output.write_bytes(b"precious")
+    result = command_line("convert", model_file, output)
+    assert result.exit_code == 2
+    assert "exists already; --force replaces it" in result.err
+    assert output.read_bytes() == b"precious"
+    assert command_line("convert", model_file, output, "--force").exit_code == 0
+    assert open_checkpoint(output).config.n_layers == 2
+
+
+def test_convert_a_model_onto_itself(command_line, model_file):
+    result = command_line("convert", model_file, model_file, "--force", "--type", "i8")
+    assert result.exit_code == 0
+    assert open_checkpoint(model_file).format.startswith("llama2.c v2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--to", "llama2c-v1", "--type", "i8"], "--to llama2c-v1 does not hold i8"),
+        (["--to", "llama2c-v9"], "llama2c-v9"),
+        (["--group-size", 0], "group-size"),
+    ],
+)
+def test_convert_refuses_what_makes_no_sense(
+    command_line, model_file, tmp_path, arguments, message
+):
+    result = command_line("convert", model_file, tmp_path / "out.bin", *arguments)
+    assert result.exit_code == 2
+    assert message in result.err
+    assert not (tmp_path / "out.bin").exists()
+
+
+def test_convert_to_a_folder_that_is_not_there(command_line, model_file, tmp_path):
+    result = command_line("convert", model_file, tmp_path / "nowhere" / "out.bin")
+    assert result.exit_code == 1
+    assert "cannot be written (No such file or directory)" in result.err

@@ -1,0 +1,120 @@
+"""The graph: shapes, verification, printing, passes."""
+
+from __future__ import annotations
+
+import pytest
+
+from rung import ops
+from rung.errors import GraphError
+from rung.graph.ir import Graph, R, T, concrete
+from rung.graph.passes import drop_dead_nodes, quantize_activations
+from rung.storage import F32, I32, storage_type
+
+
+def _two_products() -> Graph:
+    """ids → embedding → two products of one input; the second is the output."""
+    graph = Graph("small")
+    ids = graph.tensor("ids", (T,), "input", I32)
+    table = graph.tensor("table", (10, 64), "weight")
+    x = graph.add(ops.embedding, ids, table, name="x")
+    for name in ("first", "second"):
+        weight = graph.tensor(f"{name}.weight", (32, 64), "weight", storage_type("i8_g32"))
+        graph.add(ops.linear, x, weight, name=name)
+    graph.outputs.append(graph.tensors["second"])
+    return graph
+
+
+def test_shapes_follow_the_letters() -> None:
+    graph = _two_products()
+    graph.verify()
+    assert graph.tensors["second"].shape == (T, 32)
+    assert concrete((T, R, 3), {"T": 5, "R": 2}) == (5, 2, 3)
+
+
+def test_print_names_ops_shapes_and_types() -> None:
+    text = str(_two_products())
+    assert "first f32[T×32] = linear(x, first.weight, -)" in text
+    assert "outputs: second f32[T×32]" in text
+
+
+def test_in_place_nodes_say_so() -> None:
+    graph = Graph("cache")
+    cache = graph.tensor("cache", (1, 2, 8, 4), "state")
+    new = graph.tensor("new", (T, 2, 4), "input")
+    places = [graph.tensor(name, (T,), "input", I32) for name in ("pos", "slot")]
+    written = graph.add(ops.cache_write, cache, new, *places, name="written")
+    graph.outputs.append(written)
+    graph.verify()
+    assert "(in place)" in str(graph)
+    assert written.root is cache
+
+
+def test_wrong_sizes_are_refused_when_a_node_is_added() -> None:
+    graph = Graph("wrong")
+    x = graph.tensor("x", (T, 5), "input")
+    w = graph.tensor("w", (3, 4), "weight")
+    with pytest.raises(GraphError, match="K of w_NK is 4, elsewhere 5"):
+        graph.add(ops.linear, x, w, name="y")
+    with pytest.raises(GraphError, match="expected D"):
+        graph.add(ops.rms_norm, x, w, name="y", eps=1e-5)
+
+
+def test_verify_refuses_what_is_not_in_order() -> None:
+    graph = _two_products()
+    graph.nodes.reverse()
+    with pytest.raises(GraphError, match="read before it is computed"):
+        graph.verify()
+
+
+def test_verify_refuses_dangling_and_missing() -> None:
+    graph = _two_products()
+    graph.tensor("left over", (3,), "weight")
+    with pytest.raises(GraphError, match="left over dangles"):
+        graph.verify()
+    graph = _two_products()
+    graph.nodes.pop()
+    with pytest.raises(GraphError, match="second is never computed"):
+        graph.verify()
+
+
+def test_verify_refuses_wrong_types_attributes_and_views() -> None:
+    graph = Graph("types")
+    ids = graph.tensor("ids", (T,), "input", F32)
+    table = graph.tensor("table", (10, 64), "weight")
+    graph.outputs.append(graph.add(ops.embedding, ids, table, name="x"))
+    with pytest.raises(GraphError, match="ids_T is f32, expected i32"):
+        graph.verify()
+
+    graph = Graph("attributes")
+    x = graph.tensor("x", (T, 8), "input")
+    w = graph.tensor("w", (8,), "weight")
+    graph.outputs.append(graph.add(ops.rms_norm, x, w, name="y", epsilon=1e-5))
+    with pytest.raises(GraphError, match=r"expected \['eps'\]"):
+        graph.verify()
+
+    graph = Graph("views")
+    x = graph.tensor("x", (T, 8), "input")
+    other = graph.tensor("other", (T, 6), "input")
+    graph.outputs.append(graph.add(ops.add, graph.view(x, (T, 6)), other, name="y"))
+    with pytest.raises(GraphError, match="not as large as its base"):
+        graph.verify()
+
+
+def test_names_are_unique() -> None:
+    graph = _two_products()
+    with pytest.raises(GraphError, match="exists already"):
+        graph.tensor("x", (1,), "weight")
+
+
+def test_dead_nodes_are_dropped() -> None:
+    graph = drop_dead_nodes(_two_products())
+    assert [node.name for node in graph.nodes] == ["x", "second"]
+    assert "first.weight" not in graph.tensors
+
+
+def test_activations_are_rounded_once_for_all_products_that_share_them() -> None:
+    graph = quantize_activations(_two_products())
+    assert [node.op.name for node in graph.nodes] == ["embedding", "quantize", "linear", "linear"]
+    rounded = graph.tensors["x rounded"]
+    assert rounded.type is storage_type("i8_g32")
+    assert all(node.inputs["x_TK"] is rounded for node in graph.nodes[2:])

@@ -1,0 +1,169 @@
+"""The decoder against plain NumPy, and its batch form: company changes nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import plain
+from rung.engine.batch import Batch
+from rung.engine.runner import ModelRunner, plan_model
+from rung.errors import BackendError, KernelError, UsageError
+from rung.formats.base import Checkpoint
+from support import tiny_checkpoint
+
+CONFIGS: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "untied, a head each": {"tied_output": False, "n_kv_heads": 4},
+    "half-split rotation": {"positions": "rope_half", "rope_base": 500.0},
+    "one key head, odd widths": {"n_kv_heads": 1, "hidden_dim": 37, "vocab_size": 131},
+    "narrow heads": {"head_dim": 6, "dim": 20, "n_heads": 2, "n_kv_heads": 1},
+    "gpt2": {
+        "family": "gpt2",
+        "norm": "layer",
+        "mlp": "gelu",
+        "positions": "learned",
+        "bias": True,
+        "n_kv_heads": 4,
+    },
+}
+IDS = [1, 17, 5, 99, 2, 64, 3, 130, 8, 8, 41, 77]
+
+
+def _all_logits(runner: ModelRunner, ids: list[int], pieces: list[int]) -> np.ndarray:
+    """Logits of every token, the sequence passed in pieces of these lengths."""
+    rows, start = [], 0
+    for length in pieces:
+        batch = Batch.one(ids[start : start + length], start=start, rows="all")
+        rows.append(runner.forward(batch))
+        start += length
+    return np.concatenate(rows)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_logits_equal_the_formulas(name: str) -> None:
+    checkpoint = tiny_checkpoint(**CONFIGS[name])
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
+    runner = plan_model(checkpoint, threads=2)
+    whole = _all_logits(runner, IDS, [len(IDS)])
+    stepped = _all_logits(runner, IDS, [1] * len(IDS))
+    runner.close()
+    scale = np.abs(reference).max()
+    assert np.abs(whole - reference).max() <= 1e-5 * scale
+    assert np.array_equal(whole, stepped)
+
+
+@pytest.mark.parametrize("activations", ["float32", "int8"])
+def test_int8_weights(activations: Any) -> None:
+    checkpoint = tiny_checkpoint(matrices="i8_g8", dim=32, hidden_dim=48)
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
+    runner = plan_model(checkpoint, threads=2, activations=activations)
+    result = _all_logits(runner, IDS, [5, 7])
+    runner.close()
+    scale = np.abs(reference).max()
+    # Rounding activations to int8 moves them by up to 1/254 of their group's greatest.
+    allowed = 1e-5 if activations == "float32" else 0.03
+    assert np.abs(result - reference).max() <= allowed * scale
+
+
+@pytest.mark.parametrize("matrices", ["f32", "i8_g8"])
+def test_sequences_in_one_batch_are_what_each_is_alone(matrices: str) -> None:
+    checkpoint = tiny_checkpoint(matrices=matrices)
+    sequences = [[1, 5, 9, 2, 8, 4, 4], [1, 200], [1, 7, 7, 7, 30]]
+    alone = []
+    for ids in sequences:
+        runner = plan_model(checkpoint, threads=1)
+        alone.append(_all_logits(runner, ids, [1] * len(ids)))
+        runner.close()
+    runner = plan_model(checkpoint, threads=2, n_slots=3)
+    # Tokens of all sequences interleaved, longest first, in two batches.
+    order = [(s, p) for p in range(7) for s in (2, 0, 1) if p < len(sequences[s])]
+    for part in (order[:5], order[5:]):
+        batch = Batch(
+            tokens=np.array([sequences[s][p] for s, p in part], np.int32),
+            positions=np.array([p for _, p in part], np.int32),
+            slots=np.array([s for s, _ in part], np.int32),
+            rows=np.arange(len(part), dtype=np.int32)[::-1].copy(),
+        )
+        for (s, p), row in zip(part, runner.forward(batch)[::-1], strict=True):
+            assert np.array_equal(row, alone[s][p]), (s, p)
+    runner.close()
+
+
+@pytest.mark.parametrize("matrices", ["f32", "i8_g8"])
+def test_any_number_of_threads_gives_the_same_bits(matrices: str) -> None:
+    checkpoint = tiny_checkpoint(matrices=matrices, vocab_size=301)
+    results = []
+    for threads in (1, 2, 3, 5):
+        runner = plan_model(checkpoint, threads=threads)
+        results.append(_all_logits(runner, IDS, [9, 1, 2]))
+        runner.close()
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+def test_rows_may_be_none_or_some() -> None:
+    runner = plan_model(tiny_checkpoint(), threads=1)
+    assert runner.forward(Batch.one(IDS[:4], rows="none")).shape == (0, 300)
+    last = runner.forward(Batch.one(IDS[4:], start=4))
+    everything = runner.forward(Batch.one(IDS, rows="all"))
+    runner.close()
+    assert np.array_equal(last[0], everything[-1])
+
+
+def test_pins_choose_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = tiny_checkpoint()
+    monkeypatch.setenv("RUNG_PIN", "linear/cpu=1,attention/cpu=1")
+    runner = plan_model(checkpoint, threads=1)
+    used = {k.op.name: k.version for k in runner.executor.program.kernels}
+    result = _all_logits(runner, IDS, [len(IDS)])
+    runner.close()
+    assert used["linear"] == used["attention"] == 1
+    assert used["rms_norm"] > 1
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
+    assert np.abs(result - reference).max() <= 1e-5 * np.abs(reference).max()
+    monkeypatch.setenv("RUNG_PIN", "linear/cpu=77")
+    with pytest.raises(KernelError, match="linear:f32/cpu=77"):
+        plan_model(checkpoint, threads=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tokens": [300]}, "token 300 is not in range"),
+        ({"tokens": [-1]}, "token -1 is not in range"),
+        ({"positions": [32]}, "position 32 is not in range"),
+        ({"slots": [1]}, "slot 1 is not in range"),
+        ({"rows": [1]}, "row 1 is not in range"),
+        ({"slots": [0, 0]}, "one slot for each token"),
+        ({name: [0] * 33 for name in ("tokens", "positions", "slots")}, "a batch of 33 tokens"),
+    ],
+)
+def test_impossible_batches_are_refused(change: dict[str, list[int]], message: str) -> None:
+    fields = {"tokens": [0], "positions": [0], "slots": [0], "rows": [0]} | change
+    batch = Batch(**{name: np.array(values, np.int32) for name, values in fields.items()})
+    runner = plan_model(tiny_checkpoint(), threads=1)
+    with pytest.raises(UsageError, match=message):
+        runner.forward(batch)
+    runner.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"context_length": 0}, "context is 0"),
+        ({"context_length": 33}, "allows 1 to 32"),
+        ({"n_slots": 0}, "slots is 0"),
+        ({"threads": 0}, "threads is 0"),
+    ],
+)
+def test_impossible_plans_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        plan_model(tiny_checkpoint(), **options)
+
+
+def test_a_cache_beyond_memory_is_one_clear_error() -> None:
+    checkpoint: Checkpoint = tiny_checkpoint(context_length=2**24, n_kv_heads=4)
+    with pytest.raises(BackendError, match=r"not enough memory .* --context"):
+        plan_model(checkpoint, threads=1, n_slots=2**20)

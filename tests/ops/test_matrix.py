@@ -1,0 +1,64 @@
+"""The matrix: every kernel × every case of its op, against the float64 reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rung.backends.cpu.backend import CpuBackend
+from rung.bench.check import Outcome, every_case, run_case
+from rung.ops import load_kernels
+from rung.registry import OPS, Kernel
+
+load_kernels("cpu")
+CASES = list(every_case("cpu"))
+
+
+def _name(value: object) -> str | None:
+    if isinstance(value, Kernel):
+        return value.name
+    if isinstance(value, Mapping):
+        return " ".join(f"{k}={v}" for k, v in value.items()).replace("'", "")
+    return None
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[CpuBackend]:
+    backend = CpuBackend(threads=2)
+    yield backend
+    backend.close()
+
+
+@pytest.mark.parametrize(("kernel", "case"), CASES, ids=_name)
+def test_kernel_computes_the_reference(
+    kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend
+) -> None:
+    outcome = run_case(kernel, case, backend)
+    assert outcome.ok, f"{kernel.name}: off by {outcome.worst}"
+
+
+def test_every_kernel_has_a_case() -> None:
+    kernels = {kernel.name for op in OPS.values() for kernel in op.kernels}
+    assert kernels == {kernel.name for kernel, _ in CASES}
+
+
+def test_every_op_has_a_kernel_from_version_one_on() -> None:
+    for op in OPS.values():
+        ladders: dict[str, list[int]] = {}
+        for kernel in op.kernels:
+            ladders.setdefault(kernel.form, []).append(kernel.version)
+        assert ladders, op.name
+        for versions in ladders.values():
+            assert min(versions) == 1
+
+
+@pytest.mark.parametrize("wrong", [np.nan, 1e-3])
+def test_outcome_refuses_missing_and_wrong_values(wrong: float) -> None:
+    good = np.ones(4)
+    bad = good.copy()
+    bad[2] += wrong
+    assert Outcome(good, good, 1e-5).ok
+    assert not Outcome(bad, good, 1e-5).ok
