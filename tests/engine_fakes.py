@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rung.engine.batch import Batch
 from rung.engine.model import Model
 from rung.formats.base import Checkpoint
-from rung.models.config import Config
+from rung.models.config import Config, Rope
 from rung.tokenizers.base import Tokenizer
 
 BOS, EOS, FIRST_BYTE = 1, 2, 3
@@ -65,6 +65,7 @@ class FakeRunner:
             head_dim=8,
             vocab_size=vocab_size,
             context_length=context_length,
+            rope=Rope(dims=8),
         )
         self.context_length = context_length
         self.n_slots = n_slots

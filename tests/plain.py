@@ -21,7 +21,7 @@ def logits(config: Config, weights: Mapping[str, Any], ids: list[int]) -> Array:
     """Logits [T, V] of a whole sequence, every token seeing those before it."""
     w = {name: tensor.float64() for name, tensor in weights.items()}
     x = w["token_embd.weight"][ids]
-    if config.positions == "learned":
+    if config.rope is None:
         x = x + w["position_embd.weight"][: len(ids)]
     for layer in range(config.n_layers):
         block = f"blk.{layer}"
@@ -44,12 +44,12 @@ def _linear(w: Mapping[str, Array], name: str, x: Array) -> Array:
 
 
 def _rotate(config: Config, x_THD: Array) -> Array:
-    if config.positions == "learned":
+    if config.rope is None:
         return x_THD
     T, _, D = x_THD.shape
-    angles = np.arange(T)[:, None] * config.rope_base ** (-np.arange(0, D, 2) / D)
+    angles = np.arange(T)[:, None] * config.rope.base ** (-np.arange(0, D, 2) / D)
     turn = np.exp(1j * angles)[:, None, :]
-    if config.positions == "rope_interleaved":
+    if config.rope.layout == "interleaved":
         pairs = (x_THD[..., 0::2] + 1j * x_THD[..., 1::2]) * turn
         return np.stack([pairs.real, pairs.imag], -1).reshape(x_THD.shape)
     pairs = (x_THD[..., : D // 2] + 1j * x_THD[..., D // 2 :]) * turn

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from rung.formats.base import Checkpoint
-from rung.models.config import Config, weight_shapes
+from rung.models.config import Config, Rope, weight_shapes
 from rung.storage import F32, StoredTensor, quantize, storage_type, stored
 
 TINY = {
@@ -33,6 +33,7 @@ def tiny_config(**changes: Any) -> Config:
     fields = TINY | changes
     if "head_dim" not in changes:
         fields["head_dim"] = fields["dim"] // fields["n_heads"]
+    fields.setdefault("rope", Rope(dims=fields["head_dim"]))
     return Config(**fields)
 
 

@@ -14,6 +14,7 @@ from rung.formats.base import Checkpoint
 from rung.formats.finite import check_finite
 from rung.formats.llama2c import read
 from rung.formats.llama2c_write import write
+from rung.models.config import Rope
 from rung.storage import F32, storage_type
 from support import tiny_checkpoint
 
@@ -192,10 +193,12 @@ def test_an_impossible_place_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_what_llama2c_cannot_say_is_named(tmp_path: Path) -> None:
-    model = tiny_checkpoint(rope_base=500000.0, positions="rope_half", head_dim=8)
+    model = tiny_checkpoint(
+        rope=Rope(dims=8, base=500000.0, layout="half"), head_dim=8, qkv_bias=True
+    )
     with pytest.raises(UsageError) as caught:
         write(tmp_path / "model.bin", model, version=0)
-    for reason in ("positions is 'rope_half'", "rope_base is 500000.0", "head_dim is 8"):
+    for reason in ("layout='half'", "base=500000.0", "head_dim is 8", "qkv_bias is True"):
         assert reason in str(caught.value)
 
 

@@ -12,20 +12,23 @@ from rung.engine.batch import Batch
 from rung.engine.runner import ModelRunner, plan_model
 from rung.errors import BackendError, KernelError, UsageError
 from rung.formats.base import Checkpoint
+from rung.models.config import Rope
 from support import tiny_checkpoint
 
 CONFIGS: dict[str, dict[str, Any]] = {
     "llama": {},
     "untied, a head each": {"tied_output": False, "n_kv_heads": 4},
-    "half-split rotation": {"positions": "rope_half", "rope_base": 500.0},
+    "half-split rotation": {"rope": Rope(layout="half", base=500.0, dims=4)},
     "one key head, odd widths": {"n_kv_heads": 1, "hidden_dim": 37, "vocab_size": 131},
     "narrow heads": {"head_dim": 6, "dim": 20, "n_heads": 2, "n_kv_heads": 1},
     "gpt2": {
         "family": "gpt2",
         "norm": "layer",
         "mlp": "gelu",
-        "positions": "learned",
-        "bias": True,
+        "rope": None,
+        "qkv_bias": True,
+        "output_bias": True,
+        "mlp_bias": True,
         "n_kv_heads": 4,
     },
 }

@@ -79,7 +79,7 @@ class Teller:
     def _kind(self, *, like: words.Kind | None = None) -> words.Kind:
         rng = self.rng
         if like is None:
-            kinds: list[words.Kind] = [*words.CHILDREN] * 7 + words.ROYALS + words.ANIMALS
+            kinds: list[words.Kind] = [*words.CHILDREN] * 20 + words.ROYALS + words.ANIMALS
             if "animal" in self.plot.words("hero"):
                 kinds = words.ANIMALS
             if "human" in self.plot.words("hero"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rung.errors import FormatError
-from rung.models.config import Config, weight_shapes
+from rung.models.config import Config, Rope, weight_shapes
 from rung.storage import F32, StorageType, storage_type
 
 MAGIC = 0x616B3432
@@ -175,7 +175,7 @@ def parse_header(path: Path, head: bytes) -> Header:
 def _parse_legacy(path: Path, head: bytes) -> Header:
     fields, tied = _legacy_fields(head)
     _check_fields(path, fields)
-    return Header(0, _config(fields, tied=tied))
+    return Header(0, plain_config(fields, tied=tied))
 
 
 def _legacy_fields(head: bytes) -> tuple[dict[str, int], bool]:
@@ -193,7 +193,7 @@ def _parse_versioned(path: Path, head: bytes) -> Header:
     _check_fields(path, fields)
     if shared not in (0, 1):
         raise FormatError(path, "shared_classifier", shared, "0 or 1")
-    config = _config(fields, tied=bool(shared))
+    config = plain_config(fields, tied=bool(shared))
     if version == 1:
         return Header(1, config)
     _check_group_size(path, group_size, config)
@@ -223,15 +223,18 @@ def _check_group_size(path: Path, group_size: int, config: Config) -> None:
             raise FormatError(path, name, width, expected)
 
 
-def _config(fields: dict[str, int], *, tied: bool) -> Config:
+def plain_config(fields: dict[str, int], *, tied: bool) -> Config:
+    """The only kind of model that llama2.c has, in these sizes."""
+    head_dim = max(fields["dim"] // fields["n_heads"], 1)
     return Config(
         dim=fields["dim"],
         hidden_dim=fields["hidden_dim"],
         n_layers=fields["n_layers"],
         n_heads=fields["n_heads"],
         n_kv_heads=fields["n_kv_heads"],
-        head_dim=fields["dim"] // fields["n_heads"],
+        head_dim=head_dim,
         vocab_size=fields["vocab_size"],
         context_length=fields["seq_len"],
+        rope=Rope(dims=head_dim // 2 * 2),
         tied_output=tied,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from rung.errors import FormatError, UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
 from rung.formats.finite import check_tensor
-from rung.formats.llama2c_layout import ROPE_TABLES, Entry, Header
+from rung.formats.llama2c_layout import ROPE_TABLES, Entry, Header, plain_config
 from rung.models.config import Config
 from rung.storage import Array, StorageType, StoredTensor, quantize
 
@@ -19,19 +20,6 @@ Progress = Callable[[int, int], None]
 """Called with the bytes written so far and the bytes in all."""
 
 _CHUNK_VALUES = 1 << 18  # converted together: 1 MiB of float32
-
-# What llama2.c fixes in its source and therefore keeps no field for.
-_FIXED = {
-    "family": "llama",
-    "norm": "rms",
-    "norm_eps": 1e-5,
-    "mlp": "swiglu",
-    "positions": "rope_interleaved",
-    "rope_base": 10000.0,
-    "bias": False,
-    "bos_id": 1,
-    "eos_ids": (2,),
-}
 
 
 def write(
@@ -77,13 +65,13 @@ def _check_arguments(version: int, group_size: int) -> None:
 def _check_expressible(checkpoint: Checkpoint) -> None:
     """Raises UsageError that lists everything of the model that llama2.c has no way to say."""
     config = checkpoint.config
+    sizes = {field.name: getattr(config, field.name) for field in fields(Config)}
+    plain = plain_config(sizes | {"seq_len": config.context_length}, tied=config.tied_output)
     misfits = [
-        f"{name} is {getattr(config, name)!r} (llama2.c: {fixed!r})"
-        for name, fixed in _FIXED.items()
-        if getattr(config, name) != fixed
+        f"{field.name} is {getattr(config, field.name)!r} (llama2.c: {fixed!r})"
+        for field in fields(Config)
+        if getattr(config, field.name) != (fixed := getattr(plain, field.name))
     ]
-    if config.head_dim * config.n_heads != config.dim:
-        misfits.append(f"head_dim is {config.head_dim} (llama2.c: dim / n_heads)")
     if misfits:
         reasons = "; ".join(misfits)
         raise UsageError(f"{checkpoint.path} cannot be written as llama2.c: {reasons}")
@@ -145,7 +133,8 @@ def _rope_table(entry: Entry, config: Config) -> Iterator[Array]:
     """cos or sin of position / base^(2i / head_dim), for position p and pair i."""
     function = np.cos if entry.name == ROPE_TABLES[0] else np.sin
     pairs = np.arange(0, config.head_dim, 2, dtype=np.float64)
-    frequencies = config.rope_base ** (-pairs / config.head_dim)
+    assert config.rope is not None
+    frequencies = config.rope.base ** (-pairs / config.head_dim)
     for start, stop in _row_ranges(entry.shape):
         positions = np.arange(start, stop, dtype=np.float64)
         yield function(positions[:, None] * frequencies).astype(np.float32)

@@ -19,10 +19,11 @@ from rung.storage import F32, I32, StorageType
 
 
 def rope_frequencies(config: Config) -> NDArray[np.float32]:
-    """base^(−2e / head_dim) for e in range(head_dim / 2), float32."""
-    half = config.head_dim // 2
+    """base^(−2e / dims) for e in range(dims / 2), float32."""
+    assert config.rope is not None
+    half = config.rope.dims // 2
     exponents = np.arange(half, dtype=np.float64) / half
-    return (config.rope_base**-exponents).astype(np.float32)
+    return (config.rope.base**-exponents).astype(np.float32)
 
 
 class Decoder:
@@ -76,11 +77,11 @@ class Decoder:
         x_TD = g.add(
             ops.embedding, self._tokens, self._weight("token_embd.weight"), name="inp_embd"
         )
-        if c.positions == "learned":
+        if c.rope is None:
             table = self._weight("position_embd.weight")
             p_TD = g.add(ops.embedding, self._positions, table, name="inp_pos")
             return g.add(ops.add, x_TD, p_TD, name="inp_sum")
-        frequencies = g.tensor("rope_frequencies", (c.head_dim // 2,), "weight", F32)
+        frequencies = g.tensor("rope_frequencies", (c.rope.dims // 2,), "weight", F32)
         self._angles = g.add(ops.rope_angles, self._positions, frequencies, name="rope_angles")
         return x_TD
 
@@ -96,10 +97,10 @@ class Decoder:
         return self.graph.add(ops.linear, x_TK, w_NK, b_N, name=name)
 
     def _rotate(self, x_THD: Tensor, name: str) -> Tensor:
-        if self._angles is None:
+        rope = self.config.rope
+        if rope is None:
             return x_THD
-        layout = "half" if self.config.positions == "rope_half" else "interleaved"
-        return self.graph.add(ops.rope, x_THD, self._angles, name=name, layout=layout)
+        return self.graph.add(ops.rope, x_THD, self._angles, name=name, layout=rope.layout)
 
     def _attention(self, layer: int, x_TD: Tensor) -> Tensor:
         g, c = self.graph, self.config

@@ -1,4 +1,5 @@
 name: curious
+duo: yes
 traits: curious nosy eager lively restless playful
 about: curiosity
 about: a curious {h.kind}
@@ -21,7 +22,7 @@ table trap: door | forbid | tempt | trap | rescue | later
   a tall tower | climb the crumbling tower | What can you see from up there? Maybe the sea | The steps broke behind {h.him}, and {h.he} could not come down | brought a long ladder and held it tight | {P} took {h.him} to a safe hill, and from there {h.he} really saw the sea
 ---
 - "{H.voc}," {p} said every day, "you may go anywhere, but do not {forbid}. It is [not safe|dangerous]."
-- Not far from {h.his} home there was {door}. "[Please|Remember], do not {forbid}," {p} always told {h.him}.
+- Not far from {h}'s home there was {door}. "[Please|Remember], do not {forbid}," {p} always told {h.him}.
 
 - {H} wanted to know everything. "[Why not|But why]?" {h.he} asked. "[Because I love you|Because you could get hurt]," said {p}.
 - {H} nodded, but {h.he} could not stop thinking about it.

@@ -32,8 +32,8 @@ table gift: gift
 ---
 -? {H.he} [always had a smile for everyone|liked to make others happy|waved to everyone on the path].
 
-- Next door lived {w.intro} who was [very old|all alone|no longer young].
-- At the end of the path lived {w.intro} who [lived all alone|was getting old].
+- Next door lived {w.intro}, who was [very old|all alone|no longer young].
+- At the end of the path lived {w.intro}, who [lived all alone|was getting old].
 
 ==
 - {oneday}, {h} saw {w} in front of the house. {W} looked [sad|tired|worried]. {state}.

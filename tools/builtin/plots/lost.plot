@@ -28,7 +28,7 @@ table hiding: found | clue | clueverb | how
   behind the flour sack in the kitchen | a spot of white flour | was on the doorstep | It had fallen there while {h} helped {p} to bake
   under a pile of leaves | a bare patch in the leaves | showed near the wall | The wind had covered it up
 ---
-- {H.his} favorite thing in the world was a {thing}. {Giver}.
+- {H}'s favorite thing in the world was a {thing}. {Giver}.
 - {H} had a {thing}. {Giver}, and {h.he} took it everywhere.
 - More than anything, {h} loved {h.his} {thing}. {Giver}.
 

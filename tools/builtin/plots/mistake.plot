@@ -1,4 +1,5 @@
 name: mistake
+duo: yes
 traits: clumsy lively careless playful quick merry
 about: telling the truth
 about: a mistake
@@ -17,7 +18,7 @@ table object: broken | brokennoun | how | mendwith | after
   blue vase | vase | {H} was playing ball in the house, and the ball hit it | glue and thin gold paint | The golden lines shone in the light, and the vase was prettier than before
   painted plate | plate | {H} was dancing with a broom, and the broom knocked it down | glue and a steady hand | They hung it on the wall with a ribbon, and it looked very fine
   old clock | clock | {H} climbed up to see how it worked, and it slipped out of {h.his} hands | a new spring and a drop of oil | It ticked louder than before, and it sang like a bird at noon
-  favorite teapot | teapot | {H} was spinning around and around, and {h.his} arm hit it | glue and patience | It could not hold tea any more, so they planted {flower} in it
+  yellow teapot | teapot | {H} was spinning around and around, and {h.his} arm hit it | glue and patience | It could not hold tea any more, so they planted {flower} in it
   garden lantern | lantern | {H} was jumping over the flower beds and fell right on it | colored glass and string | That night it threw red and blue and green light on the walls
   wooden chair | chair | {H} was jumping on it as if it were a horse, and one leg broke | a new leg and {number} nails | {P} painted a tiny horse on the new leg
   glass bowl | bowl | {H} wanted to carry too many things at once, and the bowl fell | glue and colored beads | The bowl glittered in the sun like a little rainbow

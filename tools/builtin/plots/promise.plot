@@ -1,4 +1,5 @@
 name: promise
+duo: yes
 traits: forgetful careless playful dreamy merry
 about: keeping a promise
 about: a broken promise

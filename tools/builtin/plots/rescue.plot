@@ -1,4 +1,5 @@
 name: rescue
+duo: yes
 traits: gentle kind quiet caring thoughtful soft-hearted
 about: helping a little animal
 about: caring for {baby}

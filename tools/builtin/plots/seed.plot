@@ -1,4 +1,5 @@
 name: seed
+duo: yes
 season: spring
 traits: impatient patient small hopeful gentle curious
 about: a little seed
@@ -34,7 +35,7 @@ table silly: silly | silly2
 - {oneday}, {h} was helping {w.intro} in the garden. "[This is for you|You have earned this]," said {w}, and {w.he} put a tiny seed in {h}'s hand.
 
 - "What will it be?" asked {h}. "[Wait and see|That is a surprise]," said {w}.
-- "[Is that all|It is so small]!" said {h}. "[Big things begin small|Wait and see]," said {w}.
+- "[Is that all?|It is so small!]" said {h}. "[Big things begin small|Wait and see]," said {w}.
 
 - {H} [ran home|found a sunny place {spot1.at}], dug a small hole and put the seed inside. {H.he} covered it with earth and gave it some water.
 - {H} made a little bed of soft earth {spot1.at}. {H.he} laid the seed in it and tucked it in as if it were a baby.

@@ -16,7 +16,7 @@
 - (named) [Long ago|Not so long ago|A long time ago], {place.intro}, there lived a {h.trait} {h.kind} [named|called] {h}.
 - (named) {place.intro} lived a {h.trait} [little|young|] {h.kind} [named|called] {h}.
 - (named) This is the story of {h}, a {h.trait} [little|young|] {h.kind} who lived {place.intro}.
-- (named) Everyone {place.at} knew {h}, [the|a] {h.trait} [little|young|] {h.kind}.
+- (named) Everyone {place.at} knew {h}, a {h.trait} [little|young|] {h.kind}.
 - (named) Have you ever heard of {h}? {H} was a {h.trait} [little|young|] {h.kind} who lived {place.intro}.
 - (named) [Far away|Far, far away], {place.intro}, lived a {h.trait} {h.kind} named {h}.
 - (named) {H} loved to {love}. {H.he} was a {h.trait} [little|young|] {h.kind}, and {h.he} lived {place.intro}.
@@ -31,10 +31,26 @@
 - (duo, named, human) {H} and {f.name} were [good|best] friends. They lived {place.intro}, and {h} was a very {h.trait} {h.boy}.
 - (duo, named, !human) {H} the {h.kind} and {f.name} the {f.kind} were [good|best] friends. They lived {place.intro},
   and {h} was a very {h.trait} {h.kind}.
+- (duo, named, human) {H} and {f.name} went to the [park|river|beach|market|woods|lake|fair|meadow|playground|garden|library|zoo]
+  [every day|every Sunday|almost every morning]. They were [best|good] friends, and {h} was a very {h.trait} {h.boy}.
+  They lived {place.intro}.
+- (duo, named, human) {H} and {f.name} went to the [park|river|beach|woods|lake|meadow|playground|pond|hill|garden|forest|stream] to play.
+  They did that every day, because they were best friends. {H} was a {h.trait} {h.boy} who lived {place.intro}.
+- (duo, named, !human) {H} and {f.name} went to the [river|beach|market|woods|lake|fair|meadow|pond|hill|garden|stream] to play.
+  They did that every day, because they were best friends. {H} was a {h.trait} {h.kind}, and {f.name} was a {f.kind}. They lived {place.intro}.
+- (duo, named, human) {H} and {f.name} lived {place.intro}. They [did everything together|were best friends], and {h} was a very {h.trait} {h.boy}.
+- (duo, named, human) {H} and {f.name} liked to {love} together. {H} was a {h.trait} {h.boy} who lived {place.intro}, and {f.name} lived next door.
+- (duo, named, !human) {H} and {f.name} liked to {love} together. {H} was a {h.trait} {h.kind}, and {f.name} was a {f.kind}. They lived {place.intro}.
+- (named) It was {place.intro} that {h} lived. {H} was a {h.trait} [little|young|] {h.kind}.
+- (named, !duo) One day, a {h.trait} [little|young|] {h.kind} named {h} came to live {place.intro}.
+- (named, human) {H} had a [good|happy] life {place.intro}. {H.he} was a {h.trait} {h.boy} with a big smile.
 
--? {H.he} loved to {love7}[ all day long|, and {h.he} did it every day|, rain or shine| more than anything].
--? Every day {h.he} liked to {love8} and {love9}.
--? {H.he} lived there with {h.his} {p.kind}, and {h.he} liked to {love8}.
+-? (duo) {H} loved to {love7}[ all day long|, and {h.he} did it every day|, rain or shine| more than anything].
+- (!duo) {H.he} loved to {love7}[ all day long|, and {h.he} did it every day|, rain or shine| more than anything].
+-? (duo) Every day {h} liked to {love8} and {love9}.
+- (!duo) Every day {h.he} liked to {love8} and {love9}.
+-? (duo) {H} lived there with {h.his} {p.kind}, and {h.he} liked to {love8}.
+- (!duo) {H.he} lived there with {h.his} {p.kind}, and {h.he} liked to {love8}.
 
 @closing
 -? [The end.|And that was that.|And so the story ends.]

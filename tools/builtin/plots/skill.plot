@@ -1,4 +1,5 @@
 name: skill
+duo: yes
 traits: eager patient stubborn hopeful lively small curious impatient
 about: learning {tolearn}
 about: someone who learns {tolearn}

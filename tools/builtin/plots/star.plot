@@ -1,4 +1,5 @@
 name: star
+duo: yes
 part: night evening
 season: spring summer autumn winter
 traits: dreamy gentle kind quiet curious hopeful
