@@ -1,4 +1,4 @@
-"""turns = generate_chat(rng): a conversation with a storyteller, made from the stories and chat.txt.
+"""turns = generate_chat(rng): a talk with a storyteller, made from the stories and chat.txt.
 
 A request is always written from the story that answers it, and so the answer honors the request.
 """
@@ -49,7 +49,9 @@ class Speaker:
         friend, text = self.teller.roles["f"], story.text
         told = friend.name in text and (friend.human or friend.kind.noun in text)
         fields["friend"] = "yes" if told and "f" in self.teller.known else ""
-        fields["where"] = "yes" if self.teller.drawn["place"]["intro"].lower() in text.lower() else ""
+        fields["where"] = (
+            "yes" if self.teller.drawn["place"]["intro"].lower() in text.lower() else ""
+        )
         about = [a for a in settings["about"] if told or "{f}" not in a]
         fields["about"] = rng.choice(about)
         fields["with"] = rng.choice(settings.get("with", about))

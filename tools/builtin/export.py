@@ -1,6 +1,6 @@
 """Writes a checkpoint as the package ships it: python export.py OUT_DIR [PACKAGE_DIR].
 
-model.bin is llama2.c's version 2: a header of 256 bytes, the norms in float32, and then every matrix
+model.bin is llama2.c's version 2: a header of 256 bytes, the norms in float32, and then each matrix
 as int8 values followed by one float32 scale for each group of 64. Beside it come tokenizer.bin,
 loss.jsonl and the picture loss.png.
 """

@@ -124,7 +124,9 @@ class Llama(nn.Module):
     def loss(self, window_BS: Tensor) -> Tensor:
         """The mean cross entropy in nats of each id of the window from those before it."""
         logits_BTV = self(window_BS[:, :-1])
-        return functional.cross_entropy(logits_BTV.flatten(0, 1).float(), window_BS[:, 1:].flatten())
+        return functional.cross_entropy(
+            logits_BTV.flatten(0, 1).float(), window_BS[:, 1:].flatten()
+        )
 
 
 def quantize(weight: Tensor) -> tuple[Tensor, Tensor]:

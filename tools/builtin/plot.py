@@ -1,24 +1,24 @@
 """Plot files: a header of settings and tables, then beats, each a choice among alternatives.
 
-    name: lost                     settings, one to a line; a key may come again
-    table hiding: where | clue     one row is drawn for a story; its columns become fields
-      under a log | a red thread
-    ---
-    - One way to say it.           a beat: one of its alternatives is told
-    - Another way, which may
-      go on in the next line.
+name: lost                     settings, one to a line; a key may come again
+table hiding: where | clue     one row is drawn for a story; its columns become fields
+  under a log | a red thread
+---
+- One way to say it.           a beat: one of its alternatives is told
+- Another way, which may
+  go on in the next line.
 
-    -? A beat that is told only sometimes.
-    - (human, ending=kind) An alternative for some stories only.
+-? A beat that is told only sometimes.
+- (human, ending=kind) An alternative for some stories only.
 
-    ==                             a new paragraph
-    + thanks                       the beats of that name in shared.plot
+==                             a new paragraph
++ thanks                       the beats of that name in shared.plot
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 PLOT_DIR = Path(__file__).parent / "plots"
@@ -150,7 +150,7 @@ def plots() -> list[Plot]:
     return [parse_plot(path.read_text("utf-8")) for path in paths if path.stem != "shared"]
 
 
-@lru_cache(maxsize=None)
+@cache
 def sections(name: str) -> dict[str, list[Beat]]:
     """The named groups of beats ('@name' lines) of a file such as shared.plot or chat.txt."""
     found: dict[str, list[str]] = {}

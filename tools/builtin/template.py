@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from random import Random
 
 # A parsed template is a tuple of parts: text, a field (name, attribute), or a list of alternatives.
@@ -24,7 +24,7 @@ class TemplateError(ValueError):
     """A template that does not parse, or names a field that nobody knows."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(template: str) -> Parts:
     """The template as nested parts. Raises TemplateError where brackets do not match."""
     tokens = _TOKEN.findall(template)

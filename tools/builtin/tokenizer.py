@@ -55,7 +55,7 @@ def train(out_dir: Path) -> Path:
 
 
 def write_bin(model_path: Path, bin_path: Path) -> None:
-    """Write the tokenizer as llama2.c reads it: longest length, then (score, length, bytes) rows."""
+    """Write the tokenizer as llama2.c reads it: longest length, then (score, length, bytes)."""
     library = sentencepiece.SentencePieceProcessor(model_file=str(model_path))
     rows: list[tuple[bytes, float]] = []
     for index in range(library.vocab_size()):
@@ -105,7 +105,7 @@ class GreedyTokenizer:
 
 
 def check(out_dir: Path) -> None:
-    """Compare both encoders on documents outside the training. Raises ValueError at a difference."""
+    """Compare both encoders on new documents. Raises ValueError where they differ."""
     library = sentencepiece.SentencePieceProcessor(model_file=str(out_dir / "tokenizer.model"))
     greedy = GreedyTokenizer(out_dir / "tokenizer.bin", library.vocab_size())
     words = tokens = longest = 0

@@ -141,9 +141,7 @@ def main() -> None:
     out_dir: Path = options.out_dir
     tokenizer = out_dir / "tokenizer.model"
     workers = options.workers
-    held_out = make_windows(
-        tokenizer, seed="validation", documents=VALIDATION_DOCUMENTS, workers=1
-    )
+    held_out = make_windows(tokenizer, seed="validation", documents=VALIDATION_DOCUMENTS, workers=1)
     windows = make_windows(tokenizer, seed="train", documents=options.documents, workers=workers)
     trainer = Trainer(options, windows)
     validation_NS = torch.from_numpy(held_out.astype(np.int64)).to(trainer.device)

@@ -7,26 +7,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GIRL_NAMES = (
+
+def _words(text: str) -> list[str]:
+    """The words of a line, which reads better than a list of strings."""
+    return text.split()
+
+
+GIRL_NAMES = _words(
     "Lily Mia Anna Lucy Sara Emma Ella Rosie Molly Nora Ivy Hazel Ruby Clara Zoe Amy Kate Jane "
     "Bella Maya Leah Alice Daisy Elsie Lena Nina Tess Wendy Sophie Grace Holly Jenny Maria Priya "
     "Aisha Yuki Lina Freya Ada Poppy Sally Sue Jill Nancy Betty Layla Eva Ellie Sofia Olivia"
-).split()
-BOY_NAMES = (
+)
+BOY_NAMES = _words(
     "Tom Ben Sam Max Tim Jack Leo Finn Noah Oscar Hugo Theo Henry Toby Luke Adam Peter Billy "
     "Daniel Eli Omar Ravi Kenji Milo Felix Arthur Jonah Owen Oliver George Charlie Freddie Jake "
     "Nick Simon Pablo Diego Joe Dan David Harry Ethan Liam Bob John Mark Andy Tommy Timmy Eric"
-).split()
-SHE_ANIMAL_NAMES = (
+)
+SHE_ANIMAL_NAMES = _words(
     "Willow Nell Tilly Hazel Pearl Clover Dot Fern Pippa Maple Juniper Penny Flora Bonnie Luna "
     "Tansy Minnie Sunny Dora Mabel Cleo Coco Ginger Honey Bluebell Nutmeg Dotty Peaches Misty "
     "Pepper Violet Winnie Zuzu Sky Marigold Snowy Bibi Ember Lulu Olive"
-).split()
-HE_ANIMAL_NAMES = (
+)
+HE_ANIMAL_NAMES = _words(
     "Pip Bruno Rusty Biscuit Bramble Tuck Barnaby Chester Digby Ollie Ozzie Rolo Wilbur Hopper "
     "Bobby Button Dusty Gus Jasper Mumble Nibble Otto Patch Pickle Puddle Rufus Scamp Sprout "
     "Teddy Thistle Tumble Waffle Ziggy Bertie Basil Monty Duke Spark Bo Fidget"
-).split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +145,8 @@ PLACES: dict[str, list[tuple[str, str, str]]] = {
     ],
     "farm": [
         ("on a [small|busy|sunny|green] farm", "the farm", "on the farm"),
-        ("on a farm [by the river|near the hills|at the end of a long road]",)
-        + ("the farm", "on the farm"),
+        ("on a farm by the river", "the farm", "on the farm"),
+        ("on a farm [near the hills|at the end of a long road]", "the farm", "on the farm"),
         ("in a [little|quiet] village", "the village", "in the village"),
     ],
     "water": [
@@ -166,17 +172,17 @@ PLACES: dict[str, list[tuple[str, str, str]]] = {
 }
 
 # The animals that are grown-up neighbors, with a gender that goes with their title.
-NEIGHBOR_ANIMALS = (
-    "Badger Owl Bear Goose Turtle Hare Beaver Goat Hen Mole Otter Duck Toad Sheep Donkey".split()
+NEIGHBOR_ANIMALS = _words(
+    "Badger Owl Bear Goose Turtle Hare Beaver Goat Hen Mole Otter Duck Toad Sheep Donkey"
 )
-NEIGHBOR_JOBS = (
+NEIGHBOR_JOBS = _words(
     "baker gardener teacher farmer painter carpenter shopkeeper tailor clockmaker librarian "
     "doctor miller potter beekeeper toymaker"
-).split()
-SURNAMES = (
+)
+SURNAMES = _words(
     "Green Hill Reed Brown Lane Wood Field Stone Bell Cook Moss Park Gray Bloom Fisher March "
     "Winter Lamb Pepper Plum"
-).split()
+)
 # Name, pronoun, and the plain word for the relation.
 FAMILY = [
     ("Mom", "she", "mother"),
@@ -190,15 +196,15 @@ FAMILY = [
 ]
 
 # Syllables of made-up names, from which a model learns to copy a name that it does not know.
-NAME_HEADS = "Ba Be Bo Da De Do Fa Fi Ga Go Ka Ki Ko La Le Li Lo Ma Mi Mo Na Ne No Pa Pi Po".split()
-NAME_HEADS += "Ra Re Ri Ro Sa Si So Ta Te To Va Vi Wa We Ya Yo Za Zi Zo Bri Cla Dra Fre Gri".split()
-NAME_MIDDLES = "b d f g k l ll m n nd r rr t v z st".split()
-NAME_TAILS = "a o i e ie y an en in on ar el ik or us".split()
+NAME_HEADS = _words("Ba Be Bo Da De Do Fa Fi Ga Go Ka Ki Ko La Le Li Lo Ma Mi Mo Na Ne No Pa Pi Po")
+NAME_HEADS += _words("Ra Re Ri Ro Sa Si So Ta Te To Va Vi Wa We Ya Yo Za Zi Zo Bri Cla Dra Fre Gri")
+NAME_MIDDLES = _words("b d f g k l ll m n nd r rr t v z st")
+NAME_TAILS = _words("a o i e ie y an en in on ar el ik or us")
 
-TRAITS = (
+TRAITS = _words(
     "cheerful curious clever kind gentle merry playful friendly lively quiet happy bright funny "
     "thoughtful"
-).split()
+)
 
 # Pools that a plot names as {pool} or {pool1}, {pool2}: a row's columns are its fields.
 # The first column is what the bare name gives.
@@ -311,8 +317,8 @@ POOLS: dict[str, tuple[tuple[str, ...], list[str]]] = {
             "violets | violet",
         ],
     ),
-    "color": (("",), "red blue yellow green purple orange white pink golden silver".split()),
-    "number": (("",), "three four five six seven eight nine ten".split()),
+    "color": (("",), _words("red blue yellow green purple orange white pink golden silver")),
+    "number": (("",), _words("three four five six seven eight nine ten")),
     "love": (
         ("",),
         [
@@ -338,19 +344,19 @@ POOLS: dict[str, tuple[tuple[str, ...], list[str]]] = {
             "run and play",
         ],
     ),
-    "sound": (("",), "crack thump rustle squeak tap creak pop clink".split()),
+    "sound": (("",), _words("crack thump rustle squeak tap creak pop clink")),
 }
 
 # How a day looks in each season, and how a night does. Winter comes only where a plot asks for it.
 SEASONS: dict[str, list[str]] = {
-    "spring": "bright fresh mild warm breezy sunny".split(),
-    "summer": "hot sunny warm bright lovely long".split(),
-    "autumn": "windy golden misty cool crisp gray".split(),
-    "winter": "cold snowy frosty crisp icy gray".split(),
+    "spring": _words("bright fresh mild warm breezy sunny"),
+    "summer": _words("hot sunny warm bright lovely long"),
+    "autumn": _words("windy golden misty cool crisp gray"),
+    "winter": _words("cold snowy frosty crisp icy gray"),
 }
 NIGHTS: dict[str, list[str]] = {
-    "spring": "mild clear quiet starry".split(),
-    "summer": "warm clear starry still".split(),
-    "autumn": "cool windy misty clear".split(),
-    "winter": "cold snowy frosty starry".split(),
+    "spring": _words("mild clear quiet starry"),
+    "summer": _words("warm clear starry still"),
+    "autumn": _words("cool windy misty clear"),
+    "winter": _words("cold snowy frosty starry"),
 }

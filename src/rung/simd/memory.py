@@ -10,7 +10,7 @@ from numba import carray
 from numba.core import types
 from numba.extending import intrinsic, register_jitable
 
-from rung.simd.emit import I32, I64, call_llvm
+from rung.simd.emit import I8, I32, I64, call_llvm, element_pointer, literal
 
 
 def _pointer(builder: Any, address: Any, kind: ir.Type = I64) -> Any:
@@ -87,6 +87,24 @@ def pause(context: Any) -> Any:
         return target.get_dummy_value()
 
     return types.void(), emit
+
+
+@intrinsic(prefer_literal=True)
+def prefetch(context: Any, array: Any, row: Any, column: Any, lines: Any) -> Any:
+    """Asks for `lines` cache lines from array[row, column] on, which may lie beyond the array."""
+    count = literal(lines, 3)
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = element_pointer(target, builder, array, arguments[0], arguments[1:3])
+        first = builder.bitcast(first, I8.as_pointer())
+        for index in range(count):
+            line = builder.gep(first, [I64(64 * index)])
+            # A read, into the second-level cache, of data.
+            hints = [I32(0), I32(2), I32(1)]
+            call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [line, *hints])
+        return target.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, lines), emit
 
 
 @intrinsic

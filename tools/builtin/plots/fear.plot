@@ -34,7 +34,7 @@ table fear: fear | sign | call | need | face | deed
 - {call}. {H} [listened|held {h.his} breath]. {need}.
 - {call}. {need}.
 
-- "[Help|Please help me|Is anybody there]!" [called|cried] {f}.
+- "[Help!|Please help me!|Is anybody there?]" [called|cried] {f}.
 - "[I am scared|I cannot do this alone]!" {f} called in a [thin|small] voice.
 
 + worry

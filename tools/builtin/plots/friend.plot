@@ -46,7 +46,7 @@ table game: thinking | doing | offer | didtogether
 -? Then a twig went snap under {h.his} foot. {F} looked up.
 -? Just then the wind blew {h.his} hat right to {f}. {F} picked it up and smiled.
 
-- [At last|Then] {h} took a deep breath. "[Hello|Hi]," {h.he} said [softly|in a small voice]. "[That looks like fun|May I watch|May I play too]?"
+- [At last|Then] {h} took a deep breath. "[Hello|Hi]," {h.he} said [softly|in a small voice]. "[That looks like fun.|May I watch?|May I play too?]"
 - [At last|Then] {h} counted to three and walked up to {f}. "[I live over there|I like your game|I like what you are doing]," {h.he} said. "May I play too?"
 
 - {F} [smiled|beamed|jumped up]. "[Yes, please|Of course|I was hoping somebody would come]!" said {f}. "{offer}."
@@ -59,7 +59,7 @@ table game: thinking | doing | offer | didtogether
 
 -? When they were hungry, {h} took {treat} out of {h.his} bag and gave half to {f}. "I love {treat}!" said {f}. "[Me too|So do I]!" said {h}.
 -? Once it all went wrong and {h} fell over with a bump. {F} helped {h.him} up, and they both giggled.
--? "Do you like to {love4}?" asked {f}. "[I love it|It is my favorite thing]," said {h}. "[Mine too|I knew we would be friends]!" said {f}.
+-? "Do you like to {love4}?" asked {f}. "It is my favorite thing," said {h}. "[Mine, too|I knew we would be friends]!" said {f}.
 
 - When the sun went down, {f} asked, "Will you come [back|again] tomorrow?" "[Yes|I will]!" said {h}. "[Tomorrow and every day|I promise]."
 - "See you tomorrow?" asked {h}. "See you tomorrow, friend," said {f}. {H} [skipped|danced|sang] all the way home.

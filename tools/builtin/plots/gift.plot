@@ -33,7 +33,7 @@ table hiding: hide
 - In {number} days it would be {h.his} friend {f.full}'s birthday.
 - Soon it was going to be {h.his} friend {f.full}'s birthday, and {h} had no present.
 
-- "[I want to give {f.him} something special|What can I give {f.him}]," [thought {h}|said {h} to {p}]. But {h.he} had [no money at all|only two small coins].
+- "[I want to give {f.him} something special|If only I knew what to give {f.him}]," [thought {h}|said {h} to {p}]. But {h.he} had [no money at all|only two small coins].
 - {H} looked in {h.his} money box. There was [nothing in it but a button|only one small coin].
 
 - "Then make something," said {p}. "[What your hands make, your heart gives|That is the best kind of present]." So {h} decided to make a {gift}.
@@ -58,7 +58,7 @@ table hiding: hide
 - At last it was the big day. {H} gave {f} the present. {F} opened it [slowly|with shaking hands]. It was a {gift}!
 - On the morning of the birthday, {h} knocked on {f}'s door. "Happy birthday!" {h.he} said. {F} opened the paper. Inside was a {gift}!
 
-- "[Did you make this yourself|You made this for me]?" asked {f}. "[Is that why you had no time|So that was your secret]!" {H} nodded.
+- "[Did you make this yourself|You made this for me]?" asked {f}. "[Is that why you had no time?|So that was your secret!]" {H} nodded.
 - {F}'s eyes grew wide. "It is the [most beautiful|best] present I ever had," {f.he} said.
 
 - {use}.

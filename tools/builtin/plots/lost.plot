@@ -37,7 +37,7 @@ table hiding: found | clue | clueverb | how
 - {oneday}, {h} put {h.his} hand in {h.his} bag. The {thing} was not there!
 - {oneday}, {h} came home from {spot1} and saw that {h.his} {thing} was missing.
 
-- "Oh no!" [cried|said] {h}. "[Where is my {thing.noun}|Where can it be|I had it yesterday]?"
+- "Oh no!" [cried|said] {h}. "[Where is my {thing.noun}?|Where can it be?|I had it yesterday.]"
 - "My {thing.noun}! [It is gone|I have lost it]!" [cried|said] {h}.
 - {H} [gasped|went pale]. "It was here [yesterday|last night]," {h.he} whispered.
 
@@ -56,7 +56,7 @@ table hiding: found | clue | clueverb | how
 - {H} ran to {h.his} friend {f.full}. "I have lost my {thing}," said {h}. "Will you help me look?"
 
 - "[Do not worry|Do not cry|Cheer up]," said {f}. "[Two can look better than one|We will look together|We will find it]."
-- "Of course I will help," said {f}. "[Four eyes see more than two|Let us begin at once]!"
+- "I will help you look," said {f}. "[Four eyes see more than two|Let us begin at once]!"
 - {F} [took {h} by the hand|nodded]. "Let us think," {f.he} said. "We will go everywhere you went yesterday."
 
 - They walked [slowly|side by side] and looked [carefully|at every stone|left and right]. All at once {f} stopped. {Clue} {clueverb}.

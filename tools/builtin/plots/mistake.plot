@@ -44,7 +44,7 @@ table hiding: hide
 - {H} was afraid that {p} would be angry. Quickly {h.he} hid the broken {brokennoun} {hide}.
 - There was still time. {H} gathered up every piece and hid the {brokennoun} {hide}.
 
-- Soon {p} came home. "[Where is my {brokennoun}|Have you seen my {brokennoun}], {h.voc}?" {p.he} asked. "[I do not know|No]," said {h}. "[Maybe the cat took it|Maybe the wind blew it down]."
+- Soon {p} came home. "[Where is my {brokennoun}|Have you seen my {brokennoun}], {h.voc}?" {p.he} asked. "[I do not know|No]," said {h}. "[Maybe the cat took it|Maybe somebody borrowed it]."
 - "How strange," said {p} that evening. "My {brokennoun} is gone." {H} looked at the floor. "[Maybe somebody took it|Maybe it was a thief]," {h.he} said.
 
 ==

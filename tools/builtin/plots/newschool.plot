@@ -59,7 +59,7 @@ table teacher: teacher
 
 - When school was over, {f} gave {h} {gift}. "[See you tomorrow|So that you do not forget me]," {f.he} said.
 
-- "[How was it|Well]?" asked {p} at the gate. "[Can I go again tomorrow|I have a friend]!" shouted {h}. {H.he} was so {feel} that {h.he} hopped all the way home.
+- "How was it?" asked {p} at the gate. "[I want to go again tomorrow|I have a friend]!" shouted {h}. {H.he} was so {feel} that {h.he} hopped all the way home.
 - {H} told {p} everything, about {teacher} and about {f}. "And how is your tummy?" asked {p}. "[It is fine|All better]!" said {h}.
 
 + moral

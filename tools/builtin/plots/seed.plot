@@ -44,7 +44,7 @@ table silly: silly | silly2
 - The next morning, {h} ran out to look. There was [nothing|only brown earth]. The day after that, there was still nothing.
 - {H} sat down and waited. {H.he} waited all day. Nothing happened.
 
-- "[Why does it not grow|It is too slow]!" said {h}. {H.he} {silly}, but {silly2}.
+- "[Why does it not grow?|It is too slow!]" said {h}. {H.he} {silly}, but {silly2}.
 - {H} could not wait. {H.he} {silly}, but {silly2}.
 
 -? {F} came by and looked. "[There is nothing there|It is only dirt]," said {f}. "[Come and play|It will never grow]." "[Not yet|I am waiting]," said {h}.

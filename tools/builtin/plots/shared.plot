@@ -66,7 +66,7 @@
 
 @thanks
 - "Thank you, {f}!" [said|cried] {h}. "[You are a true friend|I could not have done it without you|You are so kind]."
-- "[How can I ever thank you|What would I do without you], {f}?" [asked|said] {h}. "[You already have|That is what friends are for]," said {f}.
+- "How can I ever thank you, {f}?" [asked|said] {h}. "[You already have|That is what friends are for]," said {f}.
 - {H} gave {f} a big hug. "[Thank you|Thank you so much]," {h.he} said.
 
 @ask-friend

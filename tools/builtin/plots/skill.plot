@@ -35,7 +35,7 @@ table skill: tolearn | skill | others | fail | fail2 | tip | success
 
 - "[One day|Soon] I will {skill} [better than anyone|too]," {h.he} [told {p}|said].
 - Whenever {h.he} saw {f} {skill}, {h.he} [sighed|wished {h.he} could do it too].
-- "[I wish I could {skill}|Why can I not {skill}]," {h.he} said with a sigh.
+- "[I wish I could {skill}|If only I could {skill}]," {h.he} said with a sigh.
 
 ==
 - {oneday}, {h} decided to try. {fail}. {fail2}.

@@ -35,7 +35,7 @@ table guess: visitors
 -? {H} thought of those who were outside in such weather.
 
 ==
-- Then there was a knock at the door. {F.intro} stood there, wet and [shivering|cold]. "[Please let me in|May I come in]," said {f}. "In the storm, {mine}."
+- Then there was a knock at the door. {F.intro} stood there, wet and [shivering|cold]. "[Please let me in|I need your help]," said {f}. "In the storm, {mine}."
 - Knock, knock! {H} opened the door. Outside stood {f.intro}, dripping wet. "I have nowhere to go," said {f}. "In the storm, {mine}."
 
 - "[Come in, come in|Quick, come inside]!" said {h}. {H.he} gave {f} a [dry blanket|warm blanket] and a [bowl of hot soup|cup of hot milk].

@@ -8,6 +8,7 @@ from numba.extending import register_jitable
 from rung.ops.linear.cpu.common import BLOCK, COLUMNS, NARROW, OUTPUTS, ROWS, add_bias
 from rung.ops.linear.op import linear
 from rung.simd.lanes import LANES, tile_fma, tile_load, tile_load_some, tile_store, tile_zeros
+from rung.simd.memory import prefetch
 from rung.simd.spans import span
 from rung.storage import F32
 
@@ -46,6 +47,10 @@ def _tile_f32(x_TK, w_NK, y_TN, t, n, R, C):
     whole = K // LANES * LANES
     tile = tile_zeros(R, C)
     for k in range(0, whole, LANES):
+        if R == 1:
+            # Four rows read side by side hide from the processor that memory is read in order;
+            # asking for it in order, two tiles ahead, brought 11 to 22 GB/s on one Zen 4 core.
+            prefetch(w_NK, n + 2 * C, C * k, C)
         tile = tile_fma(tile, tile_load(x_TK, t, k, R), tile_load(w_NK, n, k, C))
     if whole < K:
         x = tile_load_some(x_TK, t, whole, R, K - whole)

@@ -28,6 +28,7 @@ from rung.simd.lanes import (
     tile_zeros,
     total,
 )
+from rung.simd.memory import prefetch
 from rung.simd.spans import span
 from rung.storage import F32
 
@@ -136,6 +137,9 @@ def _tile_dots(x, w, y_TN, t, n, R, C, G):
     whole = K // BYTES * BYTES
     tile = tile_zeros(R, C)
     for k in range(0, whole, BYTES):
+        if R == 1:
+            # In order and one tile ahead: 11 to 25 GB/s on one Zen 4 core (see f32.py).
+            prefetch(qw_NK, n + C, C * k, C)
         tile = tile_dot(
             tile,
             bytes_load(qx_TK, t, k, R),
