@@ -277,7 +277,7 @@ def check_pins(ops: Iterable[Op], *, pins: str | None = None) -> None:
     for name, form, backend, _version in _parse_pins(text):
         if not any(name == n and backend == b and form in ("", f) for n, f, b in known):
             pin = f"{name}{':' + form if form else ''}/{backend}"
-            raise KernelError(f"RUNG_PIN names {pin}, which has no kernels; see `rung kernels`")
+            raise KernelError(f"RUNG_PIN names {pin}, which has no kernels")
 
 
 def _pinned(op: Op, backend: str, form: str, text: str) -> int | None:

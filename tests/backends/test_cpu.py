@@ -40,7 +40,7 @@ def test_idle_threads_sleep() -> None:
 def test_work_after_sleep_is_done_by_all_and_right() -> None:
     checkpoint = tiny_checkpoint()
     runner = plan_model(checkpoint, threads=3)
-    first = runner.forward(Batch.one([1, 2, 3]))
+    first = runner.forward(Batch.one([1, 2, 3])).copy()
     for _ in range(3):
         time.sleep(0.05)
         assert np.array_equal(runner.forward(Batch.one([1, 2, 3])), first)

@@ -65,5 +65,8 @@ class Runner(Protocol):
         ...
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
-        """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens."""
+        """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
+
+        They are valid until the next call.
+        """
         ...

@@ -71,7 +71,7 @@ def _cross_entropy(logits_V: NDArray[np.float32], token: int) -> float:
 
 
 def _chunks(engine: Engine, slot: int, ids: Sequence[int]) -> Iterator[NDArray[np.float32]]:
-    """Logits of all ids, in chunks of the runner's max_tokens, each valid until the next."""
+    """Logits of all ids, in chunks of the runner's max_tokens."""
     size = engine.runner.max_tokens
     for start in range(0, len(ids), size):
         chunk = list(ids[start : start + size])

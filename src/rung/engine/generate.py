@@ -67,24 +67,27 @@ class Engine:
         return len(self._free)
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
-        """Logits [R, V] of a batch, valid until the next one."""
+        """Logits [R, V] of a batch."""
         self._refuse_closed()
         with self._lock:
-            return self.runner.forward(batch)
+            return self.runner.forward(batch).copy()
 
     def step(self, active: Mapping[int, Sequence]) -> dict[int, str]:
         """Runs one batch of the sequences, by slot; the text that each completed."""
         parts = _share(active, self.runner.max_tokens)
-        start = time.perf_counter()
-        logits_RV = self.forward(_batch(parts))
-        seconds = time.perf_counter() - start
         texts = dict.fromkeys(active, "")
-        row = 0
-        for part in parts:
-            part.sequence.advance(len(part.tokens), seconds)
-            if part.wants_logits:
-                texts[part.slot] = part.sequence.accept(logits_RV[row])
-                row += 1
+        self._refuse_closed()
+        # Sampling belongs under the lock: the logits are valid until anyone's next batch.
+        with self._lock:
+            start = time.perf_counter()
+            logits_RV = self.runner.forward(_batch(parts))
+            seconds = time.perf_counter() - start
+            row = 0
+            for part in parts:
+                part.sequence.advance(len(part.tokens), seconds)
+                if part.wants_logits:
+                    texts[part.slot] = part.sequence.accept(logits_RV[row])
+                    row += 1
         return texts
 
     def close(self) -> None:
