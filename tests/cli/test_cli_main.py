@@ -34,7 +34,7 @@ def test_help_of_a_command_shows_defaults(command_line, command):
     assert result.exit_code == 0
     assert result.out == command_line(command, "-h").out
     if command == "generate":
-        assert "[default: 256]" in result.out
+        assert "[default: 512]" in result.out
         assert "[default: 0.9]" in result.out
 
 

@@ -38,7 +38,7 @@ def generate(
             "--prompt",
             "-p",
             metavar="TEXT",
-            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text.",
+            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text, or a story.",
             rich_help_panel=_PROMPT,
             show_default=False,
         ),
@@ -126,6 +126,9 @@ def generate(
     )
     SamplingParams(**sampling)  # a wrong value is told before the model is loaded
     text = read_prompt(prompt, file)
+    if model is None and not text:
+        # The storyteller knows conversations, too; one word makes it begin a story.
+        text = "Once"
     with loaded(
         model, tokenizer=tokenizer, threads=threads, context=context, quiet=quiet or json
     ) as opened:

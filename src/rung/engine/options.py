@@ -17,7 +17,7 @@ Prompt = str | Ids[int]
 class GenerateOptions(SamplingOptions, total=False):
     """Keyword arguments of every `generate`.
 
-    max_tokens: most tokens to generate (256); 0 only reads the prompt; None or -1 goes on until the
+    max_tokens: most tokens to generate (512); 0 only reads the prompt; None or -1 goes on until the
         model ends the text or the context is full.
     stop: a string, or several, at which the text is cut (none).
     ignore_eos: carry on where the model would end the text (False).

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from rung.errors import UsageError
 
-DEFAULT_MAX_TOKENS = 256
+DEFAULT_MAX_TOKENS = 512
 """Tokens to generate where nothing else is asked for."""
 
 
