@@ -38,7 +38,7 @@ def generate(
             "--prompt",
             "-p",
             metavar="TEXT",
-            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text, or a story.",
+            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text.",
             rich_help_panel=_PROMPT,
             show_default=False,
         ),

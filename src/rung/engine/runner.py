@@ -81,8 +81,8 @@ class ModelRunner:
     def forward(self, batch: Batch) -> NDArray[np.float32]:
         """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
 
-        The logits are a view of memory that the next call overwrites. Raises UsageError for a batch that is too large or names a token, position, slot or row
-        that does not exist.
+        The logits are a view of memory that the next call overwrites. Raises UsageError for a batch
+        that is too large or names a token, position, slot or row that does not exist.
         """
         self._check(batch)
         inputs = {
