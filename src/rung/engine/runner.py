@@ -17,7 +17,7 @@ from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
 from rung.graph.passes import drop_dead_nodes, quantize_activations
 from rung.models.config import Config
-from rung.models.decoder import Decoder, rope_frequencies
+from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor
 from rung.storage import StoredTensor, stored
 
@@ -49,28 +49,24 @@ class ModelRunner:
         self.backend = backend
         self.activations = activations
         self.checkpoint = checkpoint
-        graph = self._graph()
-        self._resident = self._bind_weights(graph) | self._allocate_states(graph)
+        decoder = self._decoder()
+        graph = self._graph(decoder)
+        constants = {name: stored(values) for name, values in decoder.constants.items()}
+        weights = {**checkpoint.weights, **constants}
+        self._resident = {tensor: weights[tensor.name] for tensor in graph.of_role("weight")}
+        self._resident |= self._allocate_states(graph)
         most = {"T": self.max_tokens, "R": self.max_tokens}
         self.executor = Executor(graph, backend, self._resident, most, on_compile=on_compile)
 
-    def _graph(self) -> Graph:
+    def _decoder(self) -> Decoder:
         types = {name: weight.type for name, weight in self.checkpoint.weights.items()}
-        graph = Decoder(
-            self.config, types, n_slots=self.n_slots, context_length=self.context_length
-        ).build()
+        return Decoder(self.config, types, n_slots=self.n_slots, context_length=self.context_length)
+
+    def _graph(self, decoder: Decoder) -> Graph:
+        graph = decoder.build()
         if self.activations == "int8":
             graph = quantize_activations(graph)
         return drop_dead_nodes(graph)
-
-    def _bind_weights(self, graph: Graph) -> dict[Tensor, StoredTensor]:
-        bound = {}
-        for tensor in graph.of_role("weight"):
-            if tensor.name == "rope_frequencies":
-                bound[tensor] = stored(rope_frequencies(self.config))
-            else:
-                bound[tensor] = self.checkpoint.weights[tensor.name]
-        return bound
 
     def _allocate_states(self, graph: Graph) -> dict[Tensor, StoredTensor]:
         return {

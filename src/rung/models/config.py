@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,11 @@ class Rope:
 
     layout "interleaved" pairs values 2i and 2i+1, "half" i and i + dims/2. dims values of each head
     turn, the rest stay. factors (dims/2 of them) divide the frequencies, which is how files that
-    hold finished tables say any scaling; the named scalings are those of Hugging Face configs.
+    hold finished tables say any scaling; long_factors take their place where a model is planned for
+    a context beyond original_context (`models.rope` says when). The named scalings are those of
+    Hugging Face configs; of their parameters, factor is the stretch, low_freq_factor and
+    high_freq_factor belong to llama3, beta_fast and beta_slow to yarn, original_context to both.
+    attention_factor is the finished number, whatever the scaling.
     """
 
     layout: Literal["interleaved", "half"] = "interleaved"
@@ -27,6 +32,42 @@ class Rope:
     beta_slow: float = 1.0
     attention_factor: float = 1.0  # multiplies cosines and sines
     factors: tuple[float, ...] | None = None
+    long_factors: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.dims < 2 or self.dims % 2:
+            raise ValueError(f"rope dims is {self.dims}, expected an even number from 2 on")
+        _check_positive(self, "rope", "base", "factor", "attention_factor")
+        if self.scaling == "yarn" and self.base == 1:
+            raise ValueError("rope base is 1.0, expected another number for yarn")
+        if self.scaling == "yarn":
+            _check_positive(self, "rope", "beta_fast", "beta_slow")
+        if self.scaling == "llama3":
+            _check_positive(self, "rope", "low_freq_factor")
+            if not self.low_freq_factor < self.high_freq_factor < math.inf:
+                raise ValueError(
+                    f"rope high_freq_factor is {self.high_freq_factor}, "
+                    f"expected more than low_freq_factor {self.low_freq_factor}"
+                )
+        if self.scaling in ("llama3", "yarn") or self.long_factors is not None:
+            _check_positive(self, "rope", "original_context")
+        for name in ("factors", "long_factors"):
+            factors = getattr(self, name)
+            if factors is None:
+                continue
+            if len(factors) != self.dims // 2:
+                raise ValueError(
+                    f"rope {name} are {len(factors)} numbers, expected {self.dims // 2}"
+                )
+            if not all(0 < factor < math.inf for factor in factors):
+                raise ValueError(f"rope {name} hold a number that is not positive and finite")
+
+
+def _check_positive(part: object, what: str, *names: str) -> None:
+    for name in names:
+        if not 0 < getattr(part, name) < math.inf:
+            label = f"{what} {name}".strip()
+            raise ValueError(f"{label} is {getattr(part, name)}, expected a positive number")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +78,11 @@ class Config:
     counts of values or tokens. rope is None where positions are a learned table. sliding_window W:
     a token sees the W last positions, its own included, in the layers of `sliding_layers` (all
     layers when that is empty); those layers turn by `local_rope` where there is one.
+    embedding_scale multiplies token embeddings. attention_softcap and output_softcap c turn a
+    score or logit s into c · tanh(s / c). Norm weights are the finished multipliers: a file that
+    holds them less 1 (Gemma's) is read with the 1 added.
+
+    Raises ValueError for sizes that do not fit together.
     """
 
     family: str = "llama"
@@ -63,7 +109,7 @@ class Config:
     tied_output: bool = True
     embedding_scale: float = 1.0
     attention_scale: float | None = None  # None: 1 / sqrt(head_dim)
-    attention_softcap: float | None = None  # scores become cap · tanh(score / cap)
+    attention_softcap: float | None = None
     output_softcap: float | None = None
     bos_id: int | None = 1
     eos_ids: tuple[int, ...] = (2,)
@@ -72,15 +118,31 @@ class Config:
         for name in ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "head_dim"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+        optional = ("sliding_window", "attention_scale", "attention_softcap", "output_softcap")
+        given = (name for name in optional if getattr(self, name) is not None)
+        _check_positive(self, "", "norm_eps", "embedding_scale", *given)
         if self.n_heads % self.n_kv_heads:
             raise ValueError(
                 f"n_heads {self.n_heads} is not a multiple of n_kv_heads {self.n_kv_heads}"
             )
         for rope in (self.rope, self.local_rope):
-            if rope is not None and (rope.dims % 2 or not 2 <= rope.dims <= self.head_dim):
-                raise ValueError(
-                    f"rope dims is {rope.dims}, expected an even number up to {self.head_dim}"
-                )
+            if rope is not None and rope.dims > self.head_dim:
+                raise ValueError(f"rope dims is {rope.dims}, expected at most {self.head_dim}")
+        if self.sliding_layers and len(self.sliding_layers) != self.n_layers:
+            raise ValueError(
+                f"sliding_layers are {len(self.sliding_layers)}, expected one for each of "
+                f"{self.n_layers} layers"
+            )
+
+    def slides(self, layer: int) -> bool:
+        """Whether a token of this layer sees only the last sliding_window positions."""
+        if self.sliding_window is None:
+            return False
+        return self.sliding_layers[layer] if self.sliding_layers else True
+
+    def rope_of(self, layer: int) -> Rope | None:
+        """The rotation of this layer: local_rope where it slides and there is one."""
+        return self.local_rope if self.local_rope and self.slides(layer) else self.rope
 
     @property
     def n_parameters(self) -> int:

@@ -1,5 +1,7 @@
 """The decoder: one graph for every family, shaped by its Config.
 
+What a family does not have adds no node: a norm, a bias, a cap that is absent costs nothing.
+
 T tokens, R rows that need logits, D width, F hidden width, H query heads, G key/value heads,
 E rotation frequencies, V vocabulary, S slots, C positions a slot.
 """
@@ -14,16 +16,9 @@ from numpy.typing import NDArray
 
 from rung import ops
 from rung.graph.ir import Graph, R, T, Tensor
-from rung.models.config import Config, weight_shapes
+from rung.models.config import Config, Rope, weight_shapes
+from rung.models.rope import rope_frequencies
 from rung.storage import F32, I32, StorageType
-
-
-def rope_frequencies(config: Config) -> NDArray[np.float32]:
-    """base^(−2e / dims) for e in range(dims / 2), float32."""
-    assert config.rope is not None
-    half = config.rope.dims // 2
-    exponents = np.arange(half, dtype=np.float64) / half
-    return (config.rope.base**-exponents).astype(np.float32)
 
 
 class Decoder:
@@ -31,6 +26,7 @@ class Decoder:
 
     weight_types: storage type of each weight. The graph's inputs are tokens, positions, slots [T]
     and rows [R]; its output is logits [R, V]; its states are one key and one value cache a layer.
+    `constants` holds the weights that follow from the Config, by name: they are in no file.
     """
 
     def __init__(
@@ -43,6 +39,8 @@ class Decoder:
     ) -> None:
         self.config = config
         self.graph = Graph("decoder")
+        self.constants: dict[str, NDArray[np.float32]] = {}
+        self._context_length = context_length
         self._cache_shape = (n_slots, config.n_kv_heads, context_length, config.head_dim)
         for name, shape in weight_shapes(config).items():
             self.graph.tensor(name, shape, "weight", weight_types[name])
@@ -50,7 +48,7 @@ class Decoder:
         self._positions = self.graph.tensor("positions", (T,), "input", I32)
         self._slots = self.graph.tensor("slots", (T,), "input", I32)
         self._rows = self.graph.tensor("rows", (R,), "input", I32)
-        self._angles: Tensor | None = None
+        self._angles: dict[Rope, Tensor] = {}
 
     def build(self) -> Graph:
         """The graph, verified."""
@@ -65,6 +63,8 @@ class Decoder:
         logits = self.graph.add(
             ops.linear, x_RD, self.graph.tensors[head], None, name="result_output"
         )
+        if cap := self.config.output_softcap:
+            logits = self.graph.add(ops.softcap, logits, name="result_capped", cap=cap)
         self.graph.outputs.append(logits)
         self.graph.verify()
         return self.graph
@@ -77,13 +77,29 @@ class Decoder:
         x_TD = g.add(
             ops.embedding, self._tokens, self._weight("token_embd.weight"), name="inp_embd"
         )
+        if c.embedding_scale != 1:
+            x_TD = g.add(ops.scale, x_TD, name="inp_scaled", factor=c.embedding_scale)
         if c.rope is None:
             table = self._weight("position_embd.weight")
             p_TD = g.add(ops.embedding, self._positions, table, name="inp_pos")
             return g.add(ops.add, x_TD, p_TD, name="inp_sum")
-        frequencies = g.tensor("rope_frequencies", (c.rope.dims // 2,), "weight", F32)
-        self._angles = g.add(ops.rope_angles, self._positions, frequencies, name="rope_angles")
         return x_TD
+
+    def _angles_of(self, rope: Rope) -> Tensor:
+        """Cosines and sines of a rotation, computed once a run for all its layers."""
+        if rope not in self._angles:
+            suffix = f"-{len(self._angles)}" if self._angles else ""
+            values = rope_frequencies(rope, self._context_length).astype(np.float32)
+            name = f"rope_frequencies{suffix}"
+            self.constants[name] = values
+            self._angles[rope] = self.graph.add(
+                ops.rope_angles,
+                self._positions,
+                self.graph.tensor(name, values.shape, "weight", F32),
+                name=f"rope_angles{suffix}",
+                scale=float(rope.attention_factor),
+            )
+        return self._angles[rope]
 
     def _norm(self, weight: str, x_TD: Tensor, name: str) -> Tensor:
         w_D, b_D = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
@@ -96,25 +112,27 @@ class Decoder:
         w_NK, b_N = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
         return self.graph.add(ops.linear, x_TK, w_NK, b_N, name=name)
 
-    def _rotate(self, x_THD: Tensor, name: str) -> Tensor:
-        rope = self.config.rope
-        if rope is None:
+    def _heads(self, layer: int, normed: Tensor, name: str) -> Tensor:
+        """Queries, keys or values of a layer (name Q, K or V), a head at a time, turned."""
+        g, c = self.graph, self.config
+        flat = self._linear(f"blk.{layer}.attn_{name.lower()}", normed, f"{name}cur-{layer}")
+        x_THD = g.view(flat, (T, c.n_heads if name == "Q" else c.n_kv_heads, c.head_dim))
+        if name == "V":
             return x_THD
-        return self.graph.add(ops.rope, x_THD, self._angles, name=name, layout=rope.layout)
+        if c.qk_norm:
+            weight = self._weight(f"blk.{layer}.attn_{name.lower()}_norm.weight")
+            norm_name = f"{name}norm-{layer}"
+            x_THD = g.add(ops.head_norm, x_THD, weight, name=norm_name, eps=c.norm_eps)
+        if (rope := c.rope_of(layer)) is not None:
+            angles = self._angles_of(rope)
+            x_THD = g.add(ops.rope, x_THD, angles, name=f"{name}rope-{layer}", layout=rope.layout)
+        return x_THD
 
     def _attention(self, layer: int, x_TD: Tensor) -> Tensor:
         g, c = self.graph, self.config
         block = f"blk.{layer}"
         normed = self._norm(f"{block}.attn_norm", x_TD, f"attn_norm-{layer}")
-        q, k, v = (
-            self._linear(f"{block}.attn_{name.lower()}", normed, f"{name}cur-{layer}")
-            for name in ("Q", "K", "V")
-        )
-        q_THD = g.view(q, (T, c.n_heads, c.head_dim))
-        k_TGD = g.view(k, (T, c.n_kv_heads, c.head_dim))
-        v_TGD = g.view(v, (T, c.n_kv_heads, c.head_dim))
-        q_THD = self._rotate(q_THD, f"Qrope-{layer}")
-        k_TGD = self._rotate(k_TGD, f"Krope-{layer}")
+        q_THD, k_TGD, v_TGD = (self._heads(layer, normed, name) for name in ("Q", "K", "V"))
         caches = []
         for name, new in (("k", k_TGD), ("v", v_TGD)):
             cache = g.tensor(f"cache_{name}-{layer}", self._cache_shape, "state", F32)
@@ -126,10 +144,16 @@ class Decoder:
             ops.attention,
             *(q_THD, *caches, self._positions, self._slots),
             name=f"kqv-{layer}",
-            scale=1 / math.sqrt(c.head_dim),
+            scale=float(c.attention_scale or 1 / math.sqrt(c.head_dim)),
+            window=(c.sliding_window or 0) if c.slides(layer) else 0,
+            softcap=float(c.attention_softcap or 0),
         )
         flat = g.view(attended, (T, c.n_heads * c.head_dim))
         projected = self._linear(f"{block}.attn_output", flat, f"attn_out-{layer}")
+        if c.post_norms:
+            projected = self._norm(
+                f"{block}.post_attention_norm", projected, f"attn_post_norm-{layer}"
+            )
         return g.add(ops.add, projected, x_TD, name=f"ffn_inp-{layer}")
 
     def _feed_forward(self, layer: int, x_TD: Tensor) -> Tensor:
@@ -137,10 +161,14 @@ class Decoder:
         block = f"blk.{layer}"
         normed = self._norm(f"{block}.ffn_norm", x_TD, f"ffn_norm-{layer}")
         up = self._linear(f"{block}.ffn_up", normed, f"ffn_up-{layer}")
-        if self.config.mlp == "swiglu":
-            gate = self._linear(f"{block}.ffn_gate", normed, f"ffn_gate-{layer}")
-            hidden = g.add(ops.swiglu, gate, up, name=f"ffn_swiglu-{layer}")
-        else:
+        mlp = self.config.mlp
+        if mlp == "gelu":
             hidden = g.add(ops.gelu, up, name=f"ffn_gelu-{layer}")
+        else:
+            gate = self._linear(f"{block}.ffn_gate", normed, f"ffn_gate-{layer}")
+            glu = ops.swiglu if mlp == "swiglu" else ops.geglu
+            hidden = g.add(glu, gate, up, name=f"ffn_{mlp}-{layer}")
         down = self._linear(f"{block}.ffn_down", hidden, f"ffn_out-{layer}")
+        if self.config.post_norms:
+            down = self._norm(f"{block}.post_ffw_norm", down, f"ffn_post_norm-{layer}")
         return g.add(ops.add, down, x_TD, name=f"l_out-{layer}")

@@ -7,8 +7,8 @@ from importlib import import_module
 from rung.ops.attention.op import attention, cache_write, rope, rope_angles
 from rung.ops.embedding.op import embedding
 from rung.ops.linear.op import linear, quantize
-from rung.ops.mlp.op import add, gelu, swiglu
-from rung.ops.norm.op import layer_norm, rms_norm
+from rung.ops.mlp.op import add, geglu, gelu, scale, softcap, swiglu
+from rung.ops.norm.op import head_norm, layer_norm, rms_norm
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
@@ -25,7 +25,9 @@ __all__ = [
     "attention",
     "cache_write",
     "embedding",
+    "geglu",
     "gelu",
+    "head_norm",
     "layer_norm",
     "linear",
     "load_kernels",
@@ -33,5 +35,7 @@ __all__ = [
     "rms_norm",
     "rope",
     "rope_angles",
+    "scale",
+    "softcap",
     "swiglu",
 ]

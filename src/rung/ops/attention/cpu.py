@@ -3,8 +3,9 @@
 attention 1 goes key by key with a running maximum (softmax in one pass, as in Milakov and
 Gimelshein, 2018). 2 takes sixteen keys at once: their scores are one vector, so exponentials and
 the correction of the running sums are paid once in sixteen, and each row of the output is read and
-written once in sixteen. Blocks start at position 0 whatever the batch, so results do not depend on
-the company a token keeps.
+written once in sixteen. Blocks start at the first position that a token sees, whatever the batch,
+so results do not depend on the company a token keeps. A window and a soft-cap that are off cost
+nothing but a comparison a block.
 """
 
 # T tokens, H query heads, G key/value heads, D head width, S slots, C positions, E frequencies
@@ -35,21 +36,22 @@ from rung.simd.lanes import (
     tile_zeros,
     total,
 )
+from rung.simd.functions import tanh
 from rung.simd.spans import span
 
 _HEADS = Split("TH")
 
 
 @rope_angles.kernel("cpu", 1, why="once a token, not once a layer", split=Split("T"))
-def rope_angles_plain(part, parts, pos_T, freq_E, y_TF):
+def rope_angles_plain(part, parts, pos_T, freq_E, y_TF, scale):
     T, E = pos_T.shape[0], freq_E.shape[0]
     start, stop = span(part, parts, T, 1)
     for t in range(start, stop):
         for e in range(E):
             # float64: at position 100,000 a float32 angle is off by 0.004.
             angle = float(pos_T[t]) * float(freq_E[e])
-            y_TF[t, e] = math.cos(angle)
-            y_TF[t, E + e] = math.sin(angle)
+            y_TF[t, e] = scale * math.cos(angle)
+            y_TF[t, E + e] = scale * math.sin(angle)
 
 
 @rope.kernel(
@@ -86,8 +88,16 @@ def cache_write_rows(part, parts, cache_SGCD, x_TGD, pos_T, slot_T):
             cache_SGCD[slot_T[t], g, pos_T[t], d] = x_TGD[t, g, d]
 
 
+@register_jitable
+def _first_seen(pos, window):
+    """The first position that a token at `pos` sees; window 0 is none."""
+    return max(np.int64(0), pos + 1 - window) if window > 0 else np.int64(0)
+
+
 @attention.kernel("cpu", 1, why="key by key, one pass", split=_HEADS)
-def attention_naive(part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, scale):
+def attention_naive(
+    part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, scale, window, softcap
+):
     T, H, D = q_THD.shape
     G = k_SGCD.shape[1]
     start, stop = span(part, parts, T * H, 1)
@@ -97,11 +107,13 @@ def attention_naive(part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, sc
         most, weights = -math.inf, 0.0
         for d in range(D):
             y_THD[t, h, d] = 0
-        for p in range(pos_T[t] + 1):
+        for p in range(_first_seen(np.int64(pos_T[t]), window), pos_T[t] + 1):
             score = np.float32(0)
             for d in range(D):
                 score += q_THD[t, h, d] * k_SGCD[s, g, p, d]
             score *= scale
+            if softcap > 0:
+                score = softcap * math.tanh(score / softcap)
             new = max(most, score)
             shrink, weight = np.float32(math.exp(most - new)), np.float32(math.exp(score - new))
             weights = weights * shrink + weight
@@ -155,12 +167,15 @@ def _add_values(y_RD, i, v_PD, first, keys, weights, shrink):
 
 
 @attention.kernel("cpu", 2, why="sixteen keys at a time", split=_HEADS)
-def attention_blocks(part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, scale):
+def attention_blocks(
+    part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, scale, window, softcap
+):
     T, H, D = q_THD.shape
     S, G, C, _ = k_SGCD.shape
     q_RD, y_RD = q_THD.reshape(T * H, D), y_THD.reshape(T * H, D)
     k_XD, v_XD = k_SGCD.reshape(S * G * C, D), v_SGCD.reshape(S * G * C, D)
     zero = fill(np.float32(0))
+    cap = fill(np.float32(softcap))
     start, stop = span(part, parts, T * H, 1)
     for i in range(start, stop):
         t, h = i // H, i % H
@@ -170,9 +185,13 @@ def attention_blocks(part, parts, q_THD, k_SGCD, v_SGCD, pos_T, slot_T, y_THD, s
         sums = zero
         for d in range(D):
             y_RD[i, d] = np.float32(0)
-        for p in range(0, seen, LANES):
+        for p in range(_first_seen(seen - 1, window), seen, LANES):
             keys = min(LANES, seen - p)
             scores = _scores(q_RD, i, k_XD, base + p, keys) * fill(np.float32(scale))
+            if softcap > 0:
+                # Lanes without a key would become −cap: they are made −∞ again.
+                capped = cap * tanh(scores / cap)
+                scores = first_lanes(capped, fill(np.float32(-np.inf)), keys)
             new = max(most, largest(scores))
             # Lanes without a key are −∞ and weigh nothing.
             weights = exp(scores - fill(new))

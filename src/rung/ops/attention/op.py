@@ -23,13 +23,18 @@ _INDICES = {"pos_T": I32, "slot_T": I32}
         "pos_T": rng.integers(0, 3000, T).astype(np.int32),
         "freq_E": (10000.0 ** (-np.arange(E) / max(E, 1))).astype(np.float32),
     },
-    flops=lambda T, E: 2 * T * E,
-    cases=[{"T": 1, "E": 4}, {"T": 5, "E": 24}, {"T": 3, "E": 1}, {"T": 0, "E": 8}],
+    flops=lambda T, E: 4 * T * E,
+    cases=[
+        {"T": 1, "E": 4, "scale": 1.0},
+        {"T": 5, "E": 24, "scale": 1.19},
+        {"T": 3, "E": 1, "scale": 0.5},
+        {"T": 0, "E": 8, "scale": 1.0},
+    ],
 )
-def rope_angles(pos_T: Any, freq_E: Any) -> Any:
-    """y = [cos(pos · freq), sin(pos · freq)]"""
+def rope_angles(pos_T: Any, freq_E: Any, *, scale: float) -> Any:
+    """y = scale · [cos(pos · freq), sin(pos · freq)]"""
     angles_TE = pos_T[:, None] * freq_E
-    return np.concatenate([np.cos(angles_TE), np.sin(angles_TE)], axis=-1)
+    return scale * np.concatenate([np.cos(angles_TE), np.sin(angles_TE)], axis=-1)
 
 
 def _make_rope(
@@ -119,32 +124,59 @@ def _make_attention(
     }
 
 
+def _case(
+    T: int, H: int, G: int, D: int, S: int, C: int, scale: float, *, window: int = 0, cap: float = 0
+) -> dict[str, Any]:
+    sizes = {"T": T, "H": H, "G": G, "D": D, "S": S, "C": C}
+    return sizes | {"scale": scale, "window": window, "softcap": cap}
+
+
 @op(
     out="y_THD",
     types=_INDICES,
     make=_make_attention,
     flops=lambda T, H, C, D: 4 * T * H * C * D,
     cases=[
-        {"T": 1, "H": 2, "G": 2, "D": 8, "S": 1, "C": 1, "scale": 0.3},
-        {"T": 1, "H": 4, "G": 2, "D": 48, "S": 1, "C": 40, "scale": 0.2},
-        {"T": 6, "H": 6, "G": 2, "D": 20, "S": 3, "C": 19, "scale": 0.25},
-        {"T": 3, "H": 8, "G": 1, "D": 64, "S": 2, "C": 130, "scale": 0.125},
-        {"T": 9, "H": 2, "G": 2, "D": 37, "S": 1, "C": 33, "scale": 1.0},
-        {"T": 0, "H": 2, "G": 1, "D": 8, "S": 1, "C": 4, "scale": 0.5},
+        _case(1, 2, 2, 8, 1, 1, 0.3),
+        _case(1, 4, 2, 48, 1, 40, 0.2),
+        _case(6, 6, 2, 20, 3, 19, 0.25),
+        _case(3, 8, 1, 64, 2, 130, 0.125),
+        _case(9, 2, 2, 37, 1, 33, 1.0),
+        _case(0, 2, 1, 8, 1, 4, 0.5),
+        _case(5, 4, 2, 20, 2, 90, 0.25, window=1),
+        _case(7, 4, 2, 48, 1, 90, 0.2, window=21),
+        _case(3, 2, 1, 16, 1, 40, 0.2, window=64),
+        _case(5, 4, 2, 37, 1, 40, 1.0, cap=5.0),
+        _case(5, 2, 2, 32, 2, 90, 0.5, window=33, cap=0.7),
     ],
 )
 def attention(
-    q_THD: Any, k_SGCD: Any, v_SGCD: Any, pos_T: Any, slot_T: Any, *, scale: float
+    q_THD: Any,
+    k_SGCD: Any,
+    v_SGCD: Any,
+    pos_T: Any,
+    slot_T: Any,
+    *,
+    scale: float,
+    window: int,
+    softcap: float,
 ) -> Any:
-    """y = softmax(scale · q · kᵀ) · v over positions 0 … pos_t of the token's own slot"""
+    """y = softmax(cap(scale · q · kᵀ)) · v over positions 0 … pos_t of the token's own slot
+
+    window W > 0 leaves only the last W of these positions; softcap c > 0 makes a score s into
+    c · tanh(s / c). Both are off at 0.
+    """
     T, H, _ = q_THD.shape
     y_THD = np.zeros(q_THD.shape)
     for t in range(T):
         for h in range(H):
             g = h * k_SGCD.shape[1] // H
-            seen = slice(0, int(pos_T[t]) + 1)
+            end = int(pos_T[t]) + 1
+            seen = slice(max(0, end - window) if window else 0, end)
             k_PD, v_PD = k_SGCD[slot_T[t], g, seen], v_SGCD[slot_T[t], g, seen]
             scores_P = scale * (k_PD @ q_THD[t, h])
+            if softcap:
+                scores_P = softcap * np.tanh(scores_P / softcap)
             weights_P = np.exp(scores_P - scores_P.max())
             y_THD[t, h] = weights_P @ v_PD / weights_P.sum()
     return y_THD

@@ -1,4 +1,4 @@
-"""Elementwise parts of a layer: activations of the feed-forward block, residual sums."""
+"""Elementwise ops: activations of the feed-forward block, residual sums, scaling, soft-caps."""
 
 # T tokens, D width, F hidden width
 
@@ -43,11 +43,45 @@ def gelu(x_TF: Any) -> Any:
     return 0.5 * x_TF * (1 + np.tanh(math.sqrt(2 / math.pi) * (x_TF + 0.044715 * x_TF**3)))
 
 
-@op(
-    out="y_TD",
-    flops=lambda T, D: T * D,
-    cases=[{"T": 1, "D": 64}, {"T": 5, "D": 123}, {"T": 3, "D": 1024}, {"T": 0, "D": 8}],
-)
+@op(out="y_TF", make=_wide, flops=lambda T, F: 13 * T * F, cases=_CASES)
+def geglu(gate_TF: Any, up_TF: Any) -> Any:
+    """y = gate/2 · (1 + tanh(√(2/π) · (gate + 0.044715 gate³))) · up"""
+    return gelu.reference(gate_TF) * up_TF
+
+
+_WIDTHS = [{"T": 1, "D": 64}, {"T": 5, "D": 123}, {"T": 3, "D": 1024}, {"T": 0, "D": 8}]
+
+
+@op(out="y_TD", flops=lambda T, D: T * D, cases=_WIDTHS)
 def add(a_TD: Any, b_TD: Any) -> Any:
     """y = a + b"""
     return a_TD + b_TD
+
+
+@op(
+    out="y_TD",
+    flops=lambda T, D: T * D,
+    cases=[case | {"factor": 5.65685424949238} for case in _WIDTHS],
+)
+def scale(x_TD: Any, *, factor: float) -> Any:
+    """y = factor · x"""
+    return factor * x_TD
+
+
+def _logits(rng: np.random.Generator, *, T: int, D: int, cap: float) -> dict[str, Any]:
+    """From far below the cap to far above it."""
+    x_TD = rng.standard_normal((T, D)).astype(np.float32) * np.float32(cap)
+    x_TD[:, ::3] *= np.float32(0.01)
+    x_TD[:, 1::5] *= np.float32(50)
+    return {"x_TD": x_TD}
+
+
+@op(
+    out="y_TD",
+    make=_logits,
+    flops=lambda T, D: 12 * T * D,
+    cases=[case | {"cap": cap} for case, cap in zip(_WIDTHS, (30.0, 1.0, 0.2, 30.0), strict=True)],
+)
+def softcap(x_TD: Any, *, cap: float) -> Any:
+    """y = cap · tanh(x / cap)"""
+    return cap * np.tanh(x_TD / cap)

@@ -1,35 +1,47 @@
-"""Norms on the CPU: one thread a token, since a sum over the width is the whole work.
+"""Norms on the CPU: one thread a token or head, since a sum over the width is the whole work.
 
 1 is the formula with plain loops, summed in float64. 2 reads sixteen values at a time into one
 vector of sums. A row of 4096 values stays in the first-level cache between its two passes.
 """
 
-# T tokens, D width
+# T tokens, H heads, D width, X rows of width D
 
 import math
 
 import numpy as np
 from numba.extending import register_jitable
 
-from rung.ops.norm.op import layer_norm, rms_norm
+from rung.ops.norm.op import head_norm, layer_norm, rms_norm
 from rung.registry import Split
 from rung.simd.lanes import LANES, fill, fma, load, load_some, store, store_some, total
 from rung.simd.spans import span
 
 _ROWS = Split("T")
+_HEADS = Split("TH")
+
+
+@register_jitable
+def _rms_naive(part, parts, x_XD, w_D, y_XD, eps):
+    X, D = x_XD.shape
+    start, stop = span(part, parts, X, 1)
+    for t in range(start, stop):
+        squares = 0.0
+        for d in range(D):
+            squares += float(x_XD[t, d]) * float(x_XD[t, d])
+        scale = np.float32(1.0 / math.sqrt(squares / D + eps))
+        for d in range(D):
+            y_XD[t, d] = x_XD[t, d] * scale * w_D[d]
 
 
 @rms_norm.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)
 def rms_norm_naive(part, parts, x_TD, w_D, y_TD, eps):
-    T, D = x_TD.shape
-    start, stop = span(part, parts, T, 1)
-    for t in range(start, stop):
-        squares = 0.0
-        for d in range(D):
-            squares += float(x_TD[t, d]) * float(x_TD[t, d])
-        scale = np.float32(1.0 / math.sqrt(squares / D + eps))
-        for d in range(D):
-            y_TD[t, d] = x_TD[t, d] * scale * w_D[d]
+    _rms_naive(part, parts, x_TD, w_D, y_TD, eps)
+
+
+@head_norm.kernel("cpu", 1, why="the formula, value by value", split=_HEADS)
+def head_norm_naive(part, parts, x_THD, w_D, y_THD, eps):
+    T, H, D = x_THD.shape
+    _rms_naive(part, parts, x_THD.reshape(T * H, D), w_D, y_THD.reshape(T * H, D), eps)
 
 
 @register_jitable
@@ -46,22 +58,33 @@ def _scale_row(x_TD, w_1D, y_TD, t, shift, scale):
         store_some(y_TD, t, whole, value, rest)
 
 
-@rms_norm.kernel("cpu", 2, why="sixteen lanes at a time", split=_ROWS)
-def rms_norm_lanes(part, parts, x_TD, w_D, y_TD, eps):
-    T, D = x_TD.shape
+@register_jitable
+def _rms_lanes(part, parts, x_XD, w_D, y_XD, eps):
+    X, D = x_XD.shape
     w_1D = w_D.reshape(1, D)
     whole = D // LANES * LANES
-    start, stop = span(part, parts, T, 1)
+    start, stop = span(part, parts, X, 1)
     for t in range(start, stop):
         squares = fill(np.float32(0))
         for d in range(0, whole, LANES):
-            value = load(x_TD, t, d)
+            value = load(x_XD, t, d)
             squares = fma(value, value, squares)
         if whole < D:
-            value = load_some(x_TD, t, whole, D - whole)
+            value = load_some(x_XD, t, whole, D - whole)
             squares = fma(value, value, squares)
         scale = np.float32(1.0 / math.sqrt(total(squares) / D + eps))
-        _scale_row(x_TD, w_1D, y_TD, t, np.float32(0), scale)
+        _scale_row(x_XD, w_1D, y_XD, t, np.float32(0), scale)
+
+
+@rms_norm.kernel("cpu", 2, why="sixteen lanes at a time", split=_ROWS)
+def rms_norm_lanes(part, parts, x_TD, w_D, y_TD, eps):
+    _rms_lanes(part, parts, x_TD, w_D, y_TD, eps)
+
+
+@head_norm.kernel("cpu", 2, why="sixteen lanes at a time", split=_HEADS)
+def head_norm_lanes(part, parts, x_THD, w_D, y_THD, eps):
+    T, H, D = x_THD.shape
+    _rms_lanes(part, parts, x_THD.reshape(T * H, D), w_D, y_THD.reshape(T * H, D), eps)
 
 
 @layer_norm.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)

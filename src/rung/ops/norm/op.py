@@ -1,6 +1,6 @@
-"""Norms: each token's vector scaled to a standard size."""
+"""Norms: each token's vector, or each head's, scaled to a standard size."""
 
-# T tokens, D width
+# T tokens, H heads, D width
 
 from __future__ import annotations
 
@@ -23,6 +23,21 @@ _CASES = [
 def rms_norm(x_TD: Any, w_D: Any, *, eps: float) -> Any:
     """y = x / sqrt(mean_D(x²) + eps) · w"""
     return x_TD / np.sqrt(np.mean(x_TD**2, axis=-1, keepdims=True) + eps) * w_D
+
+
+@op(
+    out="y_THD",
+    flops=lambda T, H, D: 4 * T * H * D,
+    cases=[
+        {"T": 1, "H": 4, "D": 64, "eps": 1e-6},
+        {"T": 5, "H": 3, "D": 37, "eps": 1e-5},
+        {"T": 2, "H": 1, "D": 1, "eps": 1e-5},
+        {"T": 0, "H": 2, "D": 8, "eps": 1e-5},
+    ],
+)
+def head_norm(x_THD: Any, w_D: Any, *, eps: float) -> Any:
+    """y = x / sqrt(mean_D(x²) + eps) · w, for each head by itself"""
+    return rms_norm.reference(x_THD, w_D, eps=eps)
 
 
 @op(out="y_TD", flops=lambda T, D: 8 * T * D, cases=_CASES)
