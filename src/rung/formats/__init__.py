@@ -1,4 +1,4 @@
-"""Model files: `open_checkpoint` finds out what a file is and reads it with the reader for it."""
+"""Model files: `open_checkpoint` finds out what a path is and reads it with the reader for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.errors import FormatError
-from rung.formats import llama2c
+from rung.formats import hub, huggingface, llama2c
 from rung.formats.base import Checkpoint
 from rung.formats.files import read_head
 from rung.formats.signatures import looks_like
@@ -31,15 +31,26 @@ FORMATS = (Format("llama2.c (v0, v1, v2)", llama2c.recognises, llama2c.read),)
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:
-    """The model in the file at `path`, its weights left in the mapped file.
+    """The model in the file or folder at `path`, its weights left in the mapped files.
 
+    A path such as hf:owner/name is first downloaded from the Hugging Face hub (`formats.hub`).
     Raises FormatError for a file that is missing, unreadable, of no supported format, or
-    damaged; the message says which and where.
+    damaged; the message says which and where. Raises RungError where a download fails.
     """
-    path = Path(path)
-    supported = f"a checkpoint of a supported format: {', '.join(f.name for f in FORMATS)}"
+    path = hub.download(path) if hub.is_reference(path) else Path(path)
+    if path.is_dir():
+        return _open_folder(path)
+    names = [*(f.name for f in FORMATS), "a Hugging Face folder"]
+    supported = f"a checkpoint of a supported format: {', '.join(names)}"
     head = read_head(path, _HEAD_BYTES, supported)
     for known in FORMATS:
         if known.recognises(head):
             return known.read(path)
     raise FormatError(path, "content", looks_like(head), supported)
+
+
+def _open_folder(path: Path) -> Checkpoint:
+    if (path / huggingface.CONFIG_FILE).is_file():
+        return huggingface.read(path)
+    expected = f"a model file, or a Hugging Face folder with {huggingface.CONFIG_FILE}"
+    raise FormatError(path, "path", "a folder", expected)

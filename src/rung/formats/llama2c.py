@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rung.errors import FormatError
 from rung.formats.base import Checkpoint
-from rung.formats.files import mapped
-from rung.formats.finite import check_finite
+from rung.formats.files import aligned, mapped
+from rung.formats.finite import SEARCHED_BYTES, check_finite
 from rung.formats.llama2c_layout import (
     HEADER_BYTES,
     ROPE_TABLES,
@@ -22,10 +22,6 @@ from rung.formats.llama2c_layout import (
 from rung.storage import F32, Array, StoredTensor
 
 __all__ = ["read", "recognises"]
-
-# Float32 matrices larger than this are not searched for NaN at every start: at 4 GB that takes
-# seconds from a cold disk, while 256 MiB takes less than the first tokens.
-_SEARCHED_BYTES = 1 << 28
 
 
 def read(path: str | Path, *, check: bool = True) -> Checkpoint:
@@ -41,7 +37,7 @@ def read(path: str | Path, *, check: bool = True) -> Checkpoint:
     header = parse_header(path, data[:HEADER_BYTES].tobytes())
     _check_size(path, header, data.size)
     checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
-    small = header.matrix_type is F32 and data.size <= _SEARCHED_BYTES
+    small = header.matrix_type is F32 and data.size <= SEARCHED_BYTES
     check_finite(checkpoint, matrices=check and small)
     return checkpoint
 
@@ -77,20 +73,8 @@ def _tensor(entry: Entry, data: NDArray[np.uint8]) -> StoredTensor:
     offset = 0
     shapes = entry.type.plane_shapes(entry.shape)
     for plane, shape in zip(entry.type.planes, shapes, strict=True):
+        # Only the scales of v2 can be misaligned, where 4 does not divide a matrix's values.
         stop = offset + int(np.prod(shape, dtype=np.int64)) * plane.dtype.itemsize
-        planes.append(_aligned(data[offset:stop].view(plane.dtype).reshape(shape)))
+        planes.append(aligned(data[offset:stop].view(plane.dtype).reshape(shape)))
         offset = stop
     return StoredTensor(entry.type, entry.shape, tuple(planes))
-
-
-def _aligned(array: Array) -> Array:
-    """The array itself, or a copy where its elements lie across their natural addresses.
-
-    Kernels load whole elements. Only the scales of v2 can be so, when a matrix has a number of
-    values that 4 does not divide.
-    """
-    if array.flags.aligned:
-        return array
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy

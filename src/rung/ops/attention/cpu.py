@@ -17,6 +17,7 @@ from numba.extending import register_jitable
 
 from rung.ops.attention.op import attention, cache_write, rope, rope_angles
 from rung.registry import Split
+from rung.simd.functions import tanh
 from rung.simd.lanes import (
     LANES,
     exp,
@@ -36,7 +37,6 @@ from rung.simd.lanes import (
     tile_zeros,
     total,
 )
-from rung.simd.functions import tanh
 from rung.simd.spans import span
 
 _HEADS = Split("TH")

@@ -13,8 +13,8 @@ from numba.extending import register_jitable
 
 from rung.ops.mlp.op import add, geglu, gelu, scale, softcap, swiglu
 from rung.registry import Split
-from rung.simd.lanes import LANES, exp, fill, fma, load, load_some, store, store_some
 from rung.simd.functions import tanh
+from rung.simd.lanes import LANES, exp, fill, fma, load, load_some, store, store_some
 from rung.simd.spans import span
 
 _RUN = 1024
