@@ -5,6 +5,7 @@ Import it only where transformers and torch are there: `pytest.importorskip` fir
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,7 +30,7 @@ _LLAMA3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_f
 _LLAMA3 |= {"original_max_position_embeddings": 16}
 _YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16}
 _LONGROPE = {
-    "rope_type": "longrope",
+    "type": "longrope",
     "short_factor": [1.0, 1.1, 1.3],
     "long_factor": [1.2, 2.5, 4.5],
 }
@@ -128,7 +129,7 @@ def make(case: Case) -> Any:
     """A model of a case: weights of usual size, so that every part of it shows in the logits."""
     torch.manual_seed(7)
     name = _CONFIGS.get(case.architecture, case.architecture.replace("ForCausalLM", "Config"))
-    config = getattr(transformers, name)(**(SIZES | case.changes))
+    config = getattr(transformers, name)(**deepcopy(SIZES | case.changes))
     config._attn_implementation = "eager"  # the only one that has soft-caps
     model = getattr(transformers, case.architecture)(config).eval()
     for parameter in model.parameters():

@@ -31,6 +31,45 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "mlp_bias": True,
         "n_kv_heads": 4,
     },
+    "part of a head turns": {"head_dim": 10, "rope": Rope(dims=6)},
+    "part of a head turns, half-split": {"head_dim": 10, "rope": Rope(dims=6, layout="half")},
+    "linear": {"rope": Rope(dims=4, scaling="linear", factor=2.5)},
+    "llama3": {
+        "head_dim": 16,
+        "rope": Rope(dims=16, scaling="llama3", factor=8, original_context=32, layout="half"),
+    },
+    "yarn": {
+        "head_dim": 16,
+        "rope": Rope(
+            dims=16,
+            scaling="yarn",
+            factor=4,
+            original_context=64,
+            beta_fast=4,
+            attention_factor=1.2,
+        ),
+    },
+    "short factors": {
+        "rope": Rope(dims=4, factors=(1.5, 2.0), long_factors=(3.0, 4.0), original_context=32)
+    },
+    "long factors": {
+        "rope": Rope(dims=4, factors=(1.5, 2.0), long_factors=(3.0, 4.0), original_context=31)
+    },
+    "sliding": {"sliding_window": 4},
+    "some layers slide, and turn in their own way": {
+        "sliding_window": 3,
+        "sliding_layers": (True, False),
+        "local_rope": Rope(dims=4, base=10.0),
+    },
+    "gemma": {
+        "mlp": "geglu",
+        "post_norms": True,
+        "qk_norm": True,
+        "embedding_scale": 4.0,
+        "attention_scale": 0.3,
+        "attention_softcap": 1.5,
+        "output_softcap": 2.0,
+    },
 }
 IDS = [1, 17, 5, 99, 2, 64, 3, 130, 8, 8, 41, 77]
 
@@ -56,6 +95,25 @@ def test_logits_equal_the_formulas(name: str) -> None:
     scale = np.abs(reference).max()
     assert np.abs(whole - reference).max() <= 1e-5 * scale
     assert np.array_equal(whole, stepped)
+
+
+def test_factors_follow_the_planned_context() -> None:
+    rope = Rope(dims=4, factors=(1.5, 2.0), long_factors=(3.0, 4.0), original_context=16)
+    checkpoint = tiny_checkpoint(rope=rope)
+    for context in (16, 17):
+        reference = plain.logits(checkpoint.config, checkpoint.weights, IDS, context=context)
+        runner = plan_model(checkpoint, threads=1, context_length=context)
+        result = _all_logits(runner, IDS, [len(IDS)])
+        runner.close()
+        assert np.abs(result - reference).max() <= 1e-5 * np.abs(reference).max()
+
+
+def test_what_a_model_lacks_costs_no_node() -> None:
+    runner = plan_model(tiny_checkpoint(), threads=1)
+    used = {node.op.name for node in runner.executor.graph.nodes}
+    runner.close()
+    expected = "add attention cache_write embedding linear rms_norm rope rope_angles swiglu"
+    assert used == set(expected.split())
 
 
 @pytest.mark.parametrize("activations", ["float32", "int8"])
