@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+import hf_folder
 from rung.formats import open_checkpoint
 from rung.formats.llama2c_write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
@@ -114,3 +115,17 @@ def test_convert_to_a_folder_that_is_not_there(command_line, model_file, tmp_pat
     result = command_line("convert", model_file, tmp_path / "nowhere" / "out.bin")
     assert result.exit_code == 1
     assert "cannot be written (No such file or directory)" in result.err
+
+
+def test_info_of_a_folder(command_line, tmp_path):
+    folder = hf_folder.write_folder(tmp_path / "model", hf_folder.llama())
+    facts = json.loads(command_line("info", folder, "--json").out)
+    assert facts["path"] == str(folder)
+    assert facts["format"] == "Hugging Face (LlamaForCausalLM, f32)"
+    assert facts["file_bytes"] == sum(file.stat().st_size for file in folder.iterdir())
+
+
+def test_info_of_a_folder_that_is_no_model(command_line, tmp_path):
+    result = command_line("info", tmp_path)
+    assert result.exit_code == 1
+    assert "path is a folder, expected a model file, or a Hugging Face folder" in result.err

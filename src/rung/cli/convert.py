@@ -82,7 +82,7 @@ def convert(
     from rung.formats.llama2c_write import write
 
     checkpoint = open_checkpoint(source)
-    size_before = source.stat().st_size
+    size_before = checkpoint.file_bytes
     with _bar(f"writing {output.name}") as progress:
         write(
             output,
@@ -105,7 +105,7 @@ def _target(to: Target | None, value_type: ValueType | None) -> Target:
 
 def _report(before: Checkpoint, after: Checkpoint, size_before: int) -> None:
     """Says what was written, how exact it is, and which tokenizer belongs to it."""
-    size_after = after.path.stat().st_size
+    size_after = after.file_bytes
     note(f"{after.path}: {after.format}")
     note(f"{show.size(size_before)} became {show.size(size_after)}, {size_after / size_before:.0%}")
     with _bar("comparing") as progress:

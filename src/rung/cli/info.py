@@ -55,7 +55,7 @@ def describe(checkpoint: Checkpoint, context_length: int) -> dict[str, Any]:
         "tied_output": config.tied_output,
         "trained_context": config.context_length,
         "tokenizer": None if tokenizer is None else str(tokenizer),
-        "file_bytes": checkpoint.path.stat().st_size,
+        "file_bytes": checkpoint.file_bytes,
         "storage": _storage(checkpoint),
         "memory": {
             "context": context_length,

@@ -20,7 +20,8 @@ OptionalModel = Annotated[
     Path | None,
     typer.Argument(
         metavar="MODEL",
-        help="Model file; without it, the small storyteller that comes with Rung.",
+        help="Model file, Hugging Face folder, or hf:owner/name from the hub; "
+        "without it, the small storyteller that comes with Rung.",
         show_default=False,
     ),
 ]

@@ -23,3 +23,11 @@ class Checkpoint:
     def size_bytes(self) -> int:
         """Bytes of all weights."""
         return sum(weight.size_bytes for weight in self.weights.values())
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the file, or of all files in the folder."""
+        files = (
+            [p for p in self.path.iterdir() if p.is_file()] if self.path.is_dir() else [self.path]
+        )
+        return sum(file.stat().st_size for file in files)

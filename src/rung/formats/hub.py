@@ -104,7 +104,7 @@ def _snapshot(reference: Reference, patterns: Sequence[str]) -> Path:
         from huggingface_hub.utils.tqdm import disable_progress_bars
     except ImportError:
         raise RungError(
-            f'{reference}: models of the hub need huggingface_hub: pip install "rung[hub]"'
+            f"{reference}: models of the hub need a package: pip install huggingface-hub"
         ) from None
     if not sys.stderr.isatty():
         disable_progress_bars()
