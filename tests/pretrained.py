@@ -140,12 +140,6 @@ def make(case: Case) -> Any:
     return model
 
 
-def save(case: Case, folder: Path, **options: Any) -> Path:
-    """A model of a case as a folder, which is returned."""
-    make(case).save_pretrained(folder, **options)
-    return folder
-
-
 def ids(case: Case) -> list[int]:
     """A prompt of the case's length."""
     generator = np.random.default_rng(3)
@@ -157,3 +151,9 @@ def logits(model: Any, ids: list[int]) -> NDArray[np.float32]:
     with torch.no_grad():
         result: NDArray[np.float32] = model(torch.tensor([ids])).logits[0].float().numpy()
     return result
+
+
+def load(case: Case, folder: Path) -> Any:
+    """The model that a folder holds, computing in float32."""
+    kind = getattr(transformers, case.architecture)
+    return kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import FormatError, RungError, UsageError
-from rung.storage import Array
 
 
 @contextmanager
@@ -53,18 +52,6 @@ def mapped(path: Path, expected: str) -> NDArray[np.uint8]:
         except ValueError:  # the file shrank since its size was asked
             raise FormatError(path, "file", "changing while it is read", expected) from None
     return np.frombuffer(mapping, np.uint8)
-
-
-def aligned(array: Array) -> Array:
-    """The array itself, or a copy where its elements lie across their natural addresses.
-
-    Kernels load whole elements, and a mapped file may hold them anywhere.
-    """
-    if array.flags.aligned:
-        return array
-    copy = array.copy()
-    copy.flags.writeable = False
-    return copy
 
 
 @contextmanager

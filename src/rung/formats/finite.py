@@ -10,11 +10,11 @@ from rung.errors import FormatError
 from rung.formats.base import Checkpoint
 from rung.storage import Array, StoredTensor
 
-# Float matrices that are more than this in all are not searched for NaN at every start: at 4 GB
-# that takes seconds from a cold disk, while 256 MiB takes less than the first tokens.
-SEARCHED_BYTES = 1 << 28
-
 _CHUNK = 1 << 18  # values looked at together: 1 MiB of float32, 256 KiB of answers
+
+# Matrices of files larger than this are not searched for NaN at every start: at 4 GB that takes
+# seconds from a cold disk, while 256 MiB takes less than the first tokens.
+_SEARCHED_BYTES = 1 << 28
 
 
 def check_finite(checkpoint: Checkpoint, *, matrices: bool = True) -> None:
@@ -26,6 +26,11 @@ def check_finite(checkpoint: Checkpoint, *, matrices: bool = True) -> None:
     for name, weight in checkpoint.weights.items():
         if matrices or len(weight.shape) == 1 or not weight.type.is_plain:
             check_tensor(checkpoint.path, name, weight)
+
+
+def check_loaded(checkpoint: Checkpoint, *, size_bytes: int, matrices: bool = True) -> None:
+    """`check_finite` as a reader of a file of `size_bytes` calls it: matrices if it is small."""
+    check_finite(checkpoint, matrices=matrices and size_bytes <= _SEARCHED_BYTES)
 
 
 def check_tensor(path: Path, name: str, tensor: StoredTensor, *, first_row: int = 0) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from rung.errors import FormatError
 from rung.formats.files import opened
+from rung.formats.safetensors_file import parse_object
 
 # Far above any configuration or index: parsed JSON takes about ten times its text in memory.
 _MOST_BYTES = 16 << 20
@@ -24,19 +24,7 @@ def read_object(path: Path, expected: str) -> Fields:
         text = file.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
         raise FormatError(path, "size", f"over {_MOST_BYTES >> 20} MiB", expected)
-    return parse_object(path, "content", text)
-
-
-def parse_object(path: Path, what: str, text: bytes) -> Fields:
-    """The JSON object that `text` holds. Raises FormatError, naming `what`, where it does not."""
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
-        raise FormatError(path, what, f"no JSON ({shortened(reason)})", "a JSON object") from None
-    if not isinstance(values, dict):
-        raise FormatError(path, what, f"JSON {type(values).__name__}", "a JSON object")
-    return Fields(path, values)
+    return Fields(path, parse_object(path, "content", text))
 
 
 def shortened(value: object) -> str:

@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from rung.errors import FormatError
 from rung.formats.base import Checkpoint
-from rung.formats.files import aligned, mapped
-from rung.formats.finite import SEARCHED_BYTES, check_finite
+from rung.formats.files import mapped
+from rung.formats.finite import check_loaded
 from rung.formats.llama2c_layout import (
     HEADER_BYTES,
     ROPE_TABLES,
-    Entry,
     Header,
     parse_header,
     recognises,
 )
-from rung.storage import F32, Array, StoredTensor
+from rung.formats.planes import tensor_in
+from rung.storage import StoredTensor
 
 __all__ = ["read", "recognises"]
 
@@ -37,8 +37,7 @@ def read(path: str | Path, *, check: bool = True) -> Checkpoint:
     header = parse_header(path, data[:HEADER_BYTES].tobytes())
     _check_size(path, header, data.size)
     checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
-    small = header.matrix_type is F32 and data.size <= SEARCHED_BYTES
-    check_finite(checkpoint, matrices=check and small)
+    check_loaded(checkpoint, size_bytes=data.size, matrices=check)
     return checkpoint
 
 
@@ -62,19 +61,8 @@ def _weights(header: Header, data: NDArray[np.uint8]) -> dict[str, StoredTensor]
     offset = header.size_bytes
     for entry in header.entries():
         if entry.name not in ROPE_TABLES:
-            weights[entry.name] = _tensor(entry, data[offset : offset + entry.size_bytes])
+            weights[entry.name] = tensor_in(
+                data[offset : offset + entry.size_bytes], entry.type, entry.shape
+            )
         offset += entry.size_bytes
     return weights
-
-
-def _tensor(entry: Entry, data: NDArray[np.uint8]) -> StoredTensor:
-    """The planes of one tensor, one after the other in `data`."""
-    planes: list[Array] = []
-    offset = 0
-    shapes = entry.type.plane_shapes(entry.shape)
-    for plane, shape in zip(entry.type.planes, shapes, strict=True):
-        # Only the scales of v2 can be misaligned, where 4 does not divide a matrix's values.
-        stop = offset + int(np.prod(shape, dtype=np.int64)) * plane.dtype.itemsize
-        planes.append(aligned(data[offset:stop].view(plane.dtype).reshape(shape)))
-        offset = stop
-    return StoredTensor(entry.type, entry.shape, tuple(planes))

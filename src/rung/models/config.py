@@ -72,7 +72,7 @@ def _check_positive(part: object, what: str, *names: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """The shape of a decoder.
+    """The shape of a decoder. `family` is GGUF's name of the architecture (Mistral's is llama).
 
     dim D, hidden_dim F, n_heads H, n_kv_heads G, head_dim, vocab_size V, context_length C: all
     counts of values or tokens. rope is None where positions are a learned table. sliding_window W:

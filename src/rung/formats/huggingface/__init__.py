@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rung.errors import FormatError
-from rung.formats import safetensors
 from rung.formats.base import Checkpoint
-from rung.formats.finite import SEARCHED_BYTES, check_finite
+from rung.formats.finite import check_loaded
 from rung.formats.huggingface.config import CONFIG_FILE, read_config
-from rung.formats.huggingface.weights import build_weights
+from rung.formats.huggingface.weights import Entry, build_weights
 from rung.formats.json_fields import Fields, read_object
-from rung.formats.safetensors import Entry
+from rung.formats.safetensors_file import open_safetensors
 
 __all__ = ["CONFIG_FILE", "INDEX_FILE", "WEIGHTS_FILE", "read"]
 
@@ -31,11 +30,11 @@ def read(folder: str | Path) -> Checkpoint:
     files = _weight_files(folder)
     entries = _entries(folder, files)
     weights = build_weights(folder, described.config, described.names, entries)
-    types = sorted({entry.type_name.lower() for entry in entries.values()})
+    types = sorted({entry.tensor.dtype.lower() for entry in entries.values()})
     shards = f"{len(files)} shards, " if len(files) > 1 else ""
     label = f"Hugging Face ({described.architecture}, {shards}{', '.join(types)})"
     checkpoint = Checkpoint(folder, label, described.config, weights)
-    check_finite(checkpoint, matrices=checkpoint.size_bytes <= SEARCHED_BYTES)
+    check_loaded(checkpoint, size_bytes=checkpoint.size_bytes)
     return checkpoint
 
 
@@ -71,8 +70,9 @@ def _shard_name(weight_map: Fields, tensor: str) -> str:
 def _entries(folder: Path, files: dict[str, set[str] | None]) -> dict[str, Entry]:
     entries: dict[str, Entry] = {}
     for name, tensors in files.items():
-        found = safetensors.read(folder / name)
+        path = folder / name
+        found = open_safetensors(path).tensors
         if tensors is not None and (missing := sorted(tensors - found.keys())):
-            raise FormatError(folder / name, missing[0], "missing", f"here, as {INDEX_FILE} says")
-        entries |= found
+            raise FormatError(path, missing[0], "missing", f"here, as {INDEX_FILE} says")
+        entries |= {theirs: Entry(path, theirs, tensor) for theirs, tensor in found.items()}
     return entries

@@ -9,12 +9,32 @@ from pathlib import Path
 import numpy as np
 
 from rung.errors import FormatError
-from rung.formats.safetensors import Entry
+from rung.formats.planes import tensor_in, vector_as_float32
+from rung.formats.safetensors_file import Tensor
 from rung.models.config import Config, weight_shapes
-from rung.storage import StoredTensor, stored
+from rung.storage import StoredTensor, storage_type, stored
+
+_TYPES = {"F32": "f32", "F16": "f16", "BF16": "bf16"}
 
 # Buffers that some files hold beside the weights: tables and masks that everyone computes anew.
 _BUFFERS = (".rotary_emb.inv_freq", ".attn.bias", ".attn.masked_bias")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor of a folder: the file it is in, its name there, and its bytes, mapped."""
+
+    path: Path
+    name: str
+    tensor: Tensor
+
+    def stored(self) -> StoredTensor:
+        """The tensor, a view of the file. Raises FormatError for a type other than floats."""
+        if self.tensor.dtype not in _TYPES:
+            expected = " or ".join(_TYPES)
+            raise FormatError(self.path, f"dtype of {self.name}", self.tensor.dtype, expected)
+        kind = storage_type(_TYPES[self.tensor.dtype])
+        return tensor_in(self.tensor.data, kind, self.tensor.shape)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +101,11 @@ def _split(
     shape = (sum(part[0] for part in parts.values()), *parts[first][1:])
     transposed = names.is_transposed(first)
     expected = shape[::-1] if transposed else shape
-    if entry.shape != expected:
-        raise FormatError(entry.path, f"shape of {entry.name}", entry.shape, expected)
-    whole = entry.stored()
-    if len(shape) == 1:
-        less_one = names.norms_less_one and first.endswith("norm.weight")
-        values = whole.float32() + np.float32(1) if less_one else whole.float32()
-        whole = stored(values)
+    if entry.tensor.shape != expected:
+        raise FormatError(entry.path, f"shape of {entry.name}", entry.tensor.shape, expected)
+    whole = vector_as_float32(entry.stored())
+    if len(shape) == 1 and names.norms_less_one and first.endswith("norm.weight"):
+        whole = stored(whole.float32() + np.float32(1))
     elif transposed:
         planes = tuple(np.ascontiguousarray(plane.T) for plane in whole.planes)
         whole = StoredTensor(whole.type, shape, planes)
