@@ -58,7 +58,8 @@ def test_json_is_one_object_and_nothing_else(command_line):
         (["-p", "-"], "from stdin\n", "from stdin"),
         (["-f", "-"], "from stdin\r\n", "from stdin"),
         ([], "piped\n\n", "piped\n"),
-        ([], "", ""),
+        (["model.bin"], "", ""),
+        ([], "", "Once"),
         (["-p", ""], "ignored", ""),
     ],
 )
@@ -70,7 +71,8 @@ def test_where_the_prompt_comes_from(command_line, arguments, stdin, expected):
 
 def test_a_terminal_without_a_prompt_begins_a_new_text(command_line):
     command_line.use(model_saying("Once."))
-    assert command_line("generate", "-q", stdin="unread", terminal=True).out == "Once.\n"
+    result = command_line("generate", "model.bin", "-q", stdin="unread", terminal=True)
+    assert result.out == "Once.\n"
 
 
 def test_a_prompt_from_a_file(command_line, tmp_path):
@@ -113,16 +115,17 @@ def test_a_prompt_longer_than_the_context(command_line):
 
 def test_a_full_context_is_told(command_line):
     command_line.use(fake_model(FakeRunner(context_length=16, next_token=lambda history: 70)))
-    result = command_line("generate", "-n", -1)
+    result = command_line("generate", "model.bin", "-n", -1)
     assert result.out == "C" * 16 + "\n"
     assert "ended by a full context (16 tokens)" in result.err
 
 
 def test_stop_strings_and_ignore_eos(command_line):
     command_line.use(model_saying("one two three"))
-    assert command_line("generate", "-q", "--stop", "three", "--stop", " two").out == "one\n"
+    result = command_line("generate", "model.bin", "-q", "--stop", "three", "--stop", " two")
+    assert result.out == "one\n"
     command_line.use(model_saying("one"))
-    result = command_line("generate", "--json", "--ignore-eos", "-n", 5)
+    result = command_line("generate", "model.bin", "--json", "--ignore-eos", "-n", 5)
     assert json.loads(result.out)["tokens"][3:] == [EOS] * 2
 
 
@@ -148,7 +151,7 @@ def test_the_first_ctrl_c_keeps_the_text(command_line):
         return 70
 
     command_line.use(fake_model(FakeRunner(next_token=next_token)))
-    result = command_line("generate", "-n", -1)
+    result = command_line("generate", "model.bin", "-n", -1)
     assert result.exit_code == 130
     assert result.out == "CCCCCC\n"
     assert "ended by Ctrl-C" in result.err

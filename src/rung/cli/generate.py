@@ -126,7 +126,7 @@ def generate(
     )
     SamplingParams(**sampling)  # a wrong value is told before the model is loaded
     text = read_prompt(prompt, file)
-    if model is None and not text:
+    if model is None and not text and prompt is None:
         # The storyteller knows conversations, too; one word makes it begin a story.
         text = "Once"
     with loaded(
