@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
+from rung.simd.elements import as_float, element_ir
 from rung.simd.emit import (
     F32,
     I8,
@@ -34,6 +35,7 @@ from rung.simd.emit import (
     sum_each,
     sum_lanes,
 )
+from rung.simd.memory import emit_prefetch
 from rung.simd.vectors import VectorType, f32x16, vector_ir
 
 LANES = 16
@@ -49,30 +51,20 @@ def _plus(builder: Any, index: Any, step: int) -> Any:
     return builder.add(index, ir.Constant(I64, step)) if step else index
 
 
-def _as_f32(builder: Any, value: Any) -> Any:
-    """int8 lanes widened to float32; float32 lanes as they are."""
-    if isinstance(value.type.element, ir.IntType):
-        return builder.sitofp(value, _V)
-    return value
-
-
 def _element_vector(array: Any) -> tuple[ir.VectorType, int]:
     """The vector of an array's elements and their size in bytes."""
-    if array.dtype == types.float32:
-        return _V, 4
-    if array.dtype == types.int8:
-        return ir.VectorType(I8, LANES), 1
-    raise TypeError(f"no vector load for {array.dtype}")
+    kind, size = element_ir(array)
+    return ir.VectorType(kind, LANES), size
 
 
 @_kernel_intrinsic
 def load(context: Any, array: Any, row: Any, column: Any) -> Any:
-    """array[row, column : column+16] as f32x16; int8 elements are converted."""
+    """array[row, column : column+16] as f32x16; int8, float16 and bfloat16 are converted."""
     kind, size = _element_vector(array)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = element_pointer(target, builder, array, arguments[0], arguments[1:])
-        return _as_f32(builder, load_vector(builder, pointer, kind, size))
+        return as_float(builder, array, load_vector(builder, pointer, kind, size))
 
     return f32x16(array, types.int64, types.int64), emit
 
@@ -85,7 +77,7 @@ def load_some(context: Any, array: Any, row: Any, column: Any, count: Any) -> An
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = element_pointer(target, builder, array, arguments[0], arguments[1:3])
         mask = lane_mask(builder, arguments[3], LANES)
-        return _as_f32(builder, masked_load(builder, pointer, kind, mask, size))
+        return as_float(builder, array, masked_load(builder, pointer, kind, mask, size))
 
     return f32x16(array, types.int64, types.int64, types.int64), emit
 
@@ -288,7 +280,7 @@ def _load_rows(array: Any, R: Any, load_one: Callable[[Any, Any], Any], partial:
         for step in range(kind.count):
             indices = [_plus(builder, arguments[1], step), arguments[2]]
             pointer = element_pointer(target, builder, array, arguments[0], indices)
-            loaded.append(_as_f32(builder, load_one(builder, (pointer, mask))))
+            loaded.append(as_float(builder, array, load_one(builder, (pointer, mask))))
         return target.make_tuple(builder, kind, loaded)
 
     extra = (types.int64,) if partial else ()
@@ -307,6 +299,19 @@ def tile_load_some(context: Any, array: Any, row: Any, column: Any, R: Any, coun
     """The first `count` ≤ 16 columns of R rows, zero beyond."""
     kind, size = _element_vector(array)
     return _load_rows(array, R, lambda b, at: masked_load(b, at[0], kind, at[1], size), True)
+
+
+@_kernel_intrinsic
+def tile_prefetch(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any:
+    """Asks for the elements of R vectors from array[row, column] on, one after the other."""
+    size_bytes = literal(R, 3) * LANES * element_ir(array)[1]
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = element_pointer(target, builder, array, arguments[0], arguments[1:3])
+        emit_prefetch(builder, first, size_bytes)
+        return target.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, R), emit
 
 
 @_kernel_intrinsic
@@ -397,6 +402,7 @@ __all__ = [
     "tile_fma",
     "tile_load",
     "tile_load_some",
+    "tile_prefetch",
     "tile_store",
     "tile_sums",
     "tile_zeros",

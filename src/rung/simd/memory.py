@@ -13,6 +13,9 @@ from numba.extending import intrinsic, register_jitable
 from rung.simd.emit import I8, I32, I64, call_llvm, element_pointer, literal
 
 
+_LINE_BYTES = 64
+
+
 def _pointer(builder: Any, address: Any, kind: ir.Type = I64) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
@@ -89,19 +92,23 @@ def pause(context: Any) -> Any:
     return types.void(), emit
 
 
+def emit_prefetch(builder: Any, pointer: Any, size_bytes: int) -> None:
+    """Asks for the cache lines of `size_bytes` bytes, which may lie beyond an array's end."""
+    first = builder.bitcast(pointer, I8.as_pointer())
+    for offset in range(0, size_bytes, _LINE_BYTES):
+        line = builder.gep(first, [I64(offset)])
+        # A read, into the second-level cache, of data.
+        call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [line, I32(0), I32(2), I32(1)])
+
+
 @intrinsic(prefer_literal=True)
 def prefetch(context: Any, array: Any, row: Any, column: Any, lines: Any) -> Any:
     """Asks for `lines` cache lines from array[row, column] on, which may lie beyond the array."""
-    count = literal(lines, 3)
+    size_bytes = _LINE_BYTES * literal(lines, 3)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         first = element_pointer(target, builder, array, arguments[0], arguments[1:3])
-        first = builder.bitcast(first, I8.as_pointer())
-        for index in range(count):
-            line = builder.gep(first, [I64(64 * index)])
-            # A read, into the second-level cache, of data.
-            hints = [I32(0), I32(2), I32(1)]
-            call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [line, *hints])
+        emit_prefetch(builder, first, size_bytes)
         return target.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, lines), emit

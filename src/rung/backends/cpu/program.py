@@ -15,13 +15,16 @@ from rung.backends.base import Compiling
 from rung.backends.cpu import loop
 from rung.backends.cpu.cache import CachedModule
 from rung.backends.cpu.team import Team, aligned_words
-from rung.graph.ir import Node, Shape, Symbol, Tensor
+from rung.graph.ir import Node, Symbol, Tensor
 from rung.registry import Kernel, Split
 from rung.storage import StoredTensor
 
 # Parts an op is cut into, for each thread: with two, a thread that was held up at the start leaves
 # work for the others to take.
 PARTS_PER_THREAD = 2
+
+# Numba has no float16 on the CPU; kernels convert its bits (simd/elements.py).
+_ELEMENTS = {"float16": "int16"}
 
 _ENTRY = '''\
 """{name}: unpacks a parameter block and calls the kernel."""
@@ -81,11 +84,11 @@ class Block:
             return "None"
         stored = self._memory[tensor.root]
         planes = []
-        for array, plane in zip(stored.planes, tensor.type.planes, strict=True):
+        for array, shape in zip(stored.planes, tensor.type.plane_shapes(tensor.shape), strict=True):
             address = f"words[{self._word(array.ctypes.data)}]"
-            sizes = [self._size(size) for size in plane_shape(tensor, plane.per_block)]
-            shape = f"({', '.join(sizes)},)"
-            planes.append(f"array_at({address}, {shape}, {array.dtype.name})")
+            sizes = ", ".join(self._size(size) for size in shape)
+            element = _ELEMENTS.get(array.dtype.name, array.dtype.name)
+            planes.append(f"array_at({address}, ({sizes},), {element})")
         return planes[0] if len(planes) == 1 else f"({', '.join(planes)})"
 
     def _size(self, size: int | Symbol) -> str:
@@ -98,15 +101,6 @@ class Block:
         if isinstance(value, float):
             return f"numbers[{self._word(struct.unpack('q', struct.pack('d', value))[0])}]"
         return f"words[{self._word(int(value))}]"
-
-
-def plane_shape(tensor: Tensor, per_block: int) -> Shape:
-    """The shape of a plane of a tensor whose leading sizes may be symbols."""
-    *lead, last = tensor.shape
-    if tensor.type.block == 1:
-        return tensor.shape
-    assert isinstance(last, int)
-    return (*lead, last // tensor.type.block * per_block)
 
 
 def _constant(rule: Any, node: Node) -> Any:

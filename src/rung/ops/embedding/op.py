@@ -19,6 +19,10 @@ def _make(rng: np.random.Generator, *, T: int, V: int, D: int, **_: Any) -> dict
     }
 
 
+_WIDTHS = {"f16": 37, "bf16": 37, "i8": 37, "q8_0": 96, "q4_0": 96}
+_WIDTHS |= dict.fromkeys(("q4_k", "q5_k", "q6_k"), 512)
+
+
 @op(
     out="y_TD",
     types={"ids_T": I32},
@@ -30,6 +34,10 @@ def _make(rng: np.random.Generator, *, T: int, V: int, D: int, **_: Any) -> dict
         {"T": 0, "V": 3, "D": 8},
         {"T": 5, "V": 9, "D": 64, "types": {"table_VD": storage_type("i8_g32")}},
         {"T": 5, "V": 9, "D": 36, "types": {"table_VD": storage_type("i8_g4")}},
+        *(
+            {"T": 5, "V": 9, "D": D, "types": {"table_VD": storage_type(name)}}
+            for name, D in _WIDTHS.items()
+        ),
     ],
 )
 def embedding(ids_T: Any, table_VD: Any) -> Any:

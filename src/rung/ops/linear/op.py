@@ -31,6 +31,29 @@ _GROUPED = [
     {"T": 2, "N": 3, "K": 30, "group": 6},
     {"T": 0, "N": 3, "K": 64, "group": 64},
 ]
+_HALVES = [
+    {"T": 1, "N": 8, "K": 64},
+    {"T": 9, "N": 17, "K": 37},
+    {"T": 70, "N": 12, "K": 160},
+    {"T": 0, "N": 4, "K": 16},
+    {"T": 5, "N": 6, "K": 48, "bias": True},
+]
+
+
+def _block_cases(block: int) -> list[dict[str, Any]]:
+    """Few and many tokens, rows that no tile divides, one block and several."""
+    return [
+        {"T": 1, "N": 9, "K": block},
+        {"T": 3, "N": 5, "K": 3 * block},
+        {"T": 70, "N": 14, "K": 2 * block},
+        {"T": 0, "N": 4, "K": block},
+        {"T": 5, "N": 6, "K": block, "bias": True},
+    ]
+
+
+_BY_TYPE = {name: _HALVES for name in ("f16", "bf16", "i8")}
+_BY_TYPE |= {name: _block_cases(32) for name in ("q8_0", "q4_0")}
+_BY_TYPE |= {name: _block_cases(256) for name in ("q4_k", "q5_k", "q6_k")}
 
 
 def _typed(case: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -56,6 +79,11 @@ def _make(
         *_SHAPES,
         *(_typed(case, "w_NK") for case in _GROUPED),
         *(_typed(case, "x_TK", "w_NK") for case in _GROUPED),
+        *(
+            case | {"types": {"w_NK": storage_type(name)}}
+            for name, cases in _BY_TYPE.items()
+            for case in cases
+        ),
     ],
 )
 def linear(x_TK: Any, w_NK: Any, b_N: Any = None) -> Any:

@@ -11,6 +11,15 @@ tokens, and that reading is what decoding waits for.
 from numba.extending import register_jitable
 
 from rung.registry import Split
+from rung.simd.lanes import (
+    LANES,
+    tile_fma,
+    tile_load,
+    tile_load_some,
+    tile_prefetch,
+    tile_store,
+    tile_zeros,
+)
 from rung.simd.target import host
 
 # Threads cut N at multiples of the widest tile, so that no output's code path depends on their
@@ -35,3 +44,40 @@ def add_bias(y_TN, b_N, start, stop):
         for t in range(y_TN.shape[0]):
             for n in range(start, stop):
                 y_TN[t, n] += b_N[n]
+
+
+@register_jitable
+def tile_product(x_TK, w_NK, y_TN, t, n, row, R, C):
+    """y[t : t+R, n : n+C] = x · wᵀ for rows `row`… of w, by R·C vectors of sums."""
+    K = x_TK.shape[1]
+    whole = K // LANES * LANES
+    tile = tile_zeros(R, C)
+    for k in range(0, whole, LANES):
+        if R == 1:
+            # Four rows read side by side hide from the processor that memory is read in order;
+            # asking for it in order, two tiles ahead, brought 11 to 22 GB/s on one Zen 4 core.
+            tile_prefetch(w_NK, row + 2 * C, C * k, C)
+        tile = tile_fma(tile, tile_load(x_TK, t, k, R), tile_load(w_NK, row, k, C))
+    if whole < K:
+        x = tile_load_some(x_TK, t, whole, R, K - whole)
+        tile = tile_fma(tile, x, tile_load_some(w_NK, row, whole, C, K - whole))
+    tile_store(tile, y_TN, t, n, C)
+
+
+@register_jitable
+def tiled_product(x_TK, w_NK, y_TN, start, stop):
+    """y[:, start : stop] = x · wᵀ in tiles, a block of tokens at a time; w has elements."""
+    T = x_TK.shape[0]
+    whole = start + (stop - start) // COLUMNS * COLUMNS
+    for block in range(0, T, BLOCK):
+        end = min(block + BLOCK, T)
+        tiled = block + (end - block) // ROWS * ROWS
+        for n in range(start, whole, NARROW):
+            for t in range(block, tiled, ROWS):
+                tile_product(x_TK, w_NK, y_TN, t, n, n, ROWS, NARROW)
+        for n in range(start, whole, COLUMNS):
+            for t in range(tiled, end):
+                tile_product(x_TK, w_NK, y_TN, t, n, n, 1, COLUMNS)
+        for n in range(whole, stop):
+            for t in range(block, end):
+                tile_product(x_TK, w_NK, y_TN, t, n, n, 1, 1)

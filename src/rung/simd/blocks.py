@@ -1,0 +1,289 @@
+"""GGUF's blocks of bytes as float32 lanes: unpacked in registers, thirty-two weights at a time.
+
+A layout knows where a block's scales and packed values stand (storage/blocks.py has the formulas).
+Blocks begin at any byte, so nothing here assumes an alignment. Every value is exact in float32:
+scales have 11 + 8 significant bits at most, packed values 5 more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from rung.simd.elements import half_to_float
+from rung.simd.emit import (
+    F32,
+    I8,
+    I16,
+    I32,
+    I64,
+    call_llvm,
+    element_pointer,
+    integers,
+    literal,
+    load_vector,
+    shuffle,
+    splat,
+    store_vector,
+)
+from rung.simd.lanes import LANES
+from rung.simd.memory import emit_prefetch
+from rung.simd.vectors import f32x16, vector_ir
+
+RUN = 32  # weights that a layout unpacks at once
+_V = vector_ir(f32x16)
+_RUN_BYTES = ir.VectorType(I8, RUN)
+_kernel_intrinsic = intrinsic(prefer_literal=True)
+
+
+def _bytes(builder: Any, block: Any, offset: int, count: int) -> Any:
+    pointer = builder.gep(block, [ir.Constant(I64, offset)])
+    return load_vector(builder, pointer, ir.VectorType(I8, count), 1)
+
+
+def _half(builder: Any, block: Any, offset: int, lanes: int) -> Any:
+    """The float16 at a byte offset, in every lane."""
+    pointer = builder.gep(block, [ir.Constant(I64, offset)])
+    bits = builder.load(builder.bitcast(pointer, I16.as_pointer()), align=1)
+    return splat(builder, half_to_float(builder, bits), lanes)
+
+
+def _low(builder: Any, value: Any, bits: int) -> Any:
+    """The lowest bits of each lane."""
+    return builder.and_(value, integers(value.type.element, [(1 << bits) - 1] * value.type.count))
+
+
+def _shifted(builder: Any, value: Any, right: int) -> Any:
+    """Each lane shifted right (left where negative)."""
+    if right == 0:
+        return value
+    by = integers(value.type.element, [abs(right)] * value.type.count)
+    return builder.lshr(value, by) if right > 0 else builder.shl(value, by)
+
+
+def _bits(builder: Any, value: Any, start: int, count: int) -> Any:
+    """`count` bits of each lane, from bit `start` on."""
+    return _low(builder, _shifted(builder, value, start), count)
+
+
+def _floats(builder: Any, run: Any, *, signed: bool) -> list[Any]:
+    """A run of 32 bytes as two vectors of float32."""
+    ints = ir.VectorType(I32, LANES)
+    halves = [shuffle(builder, run, None, range(at, at + LANES)) for at in (0, LANES)]
+    # Signed either way once widened: processors convert that in one instruction.
+    widen = builder.sext if signed else builder.zext
+    return [builder.sitofp(widen(half, ints), _V) for half in halves]
+
+
+def _lane(builder: Any, values: Any, index: int) -> Any:
+    """One lane of a vector in all sixteen."""
+    return shuffle(builder, values, None, [index] * LANES)
+
+
+class _Q8_0:
+    """d, then 32 int8."""
+
+    values, size = 32, 34
+
+    @staticmethod
+    def scales(builder: Any, block: Any) -> Any:
+        return _half(builder, block, 0, LANES)
+
+    @staticmethod
+    def run(builder: Any, block: Any, d: Any, index: int) -> list[Any]:
+        q = _floats(builder, _bytes(builder, block, 2, RUN), signed=True)
+        return [builder.fmul(d, part) for part in q]
+
+
+class _Q4_0:
+    """d, then 16 bytes: values 0 to 15 in the low half-bytes, 16 to 31 in the high."""
+
+    values, size = 32, 18
+
+    @staticmethod
+    def scales(builder: Any, block: Any) -> Any:
+        return _half(builder, block, 0, LANES)
+
+    @staticmethod
+    def run(builder: Any, block: Any, d: Any, index: int) -> list[Any]:
+        packed = _bytes(builder, block, 2, LANES)
+        high = _shifted(builder, packed, 4)
+        q = shuffle(builder, _low(builder, packed, 4), high, range(RUN))
+        q = builder.sub(q, integers(I8, [8] * RUN))
+        return [builder.fmul(d, part) for part in _floats(builder, q, signed=True)]
+
+
+class _FourBits:
+    """The scales and half-bytes that q4_k and q5_k share: d, e, 12 bytes of s and m, …, q."""
+
+    values = 256
+
+    @staticmethod
+    def scales(builder: Any, block: Any) -> Any:
+        """d·s and −e·m of the 8 sub-blocks."""
+        words = ir.VectorType(I32, 8)
+        first, second, last = (_bytes(builder, block, 4 + 4 * part, 4) for part in range(3))
+        results = []
+        for own, shared in ((first, _low(builder, last, 4)), (second, _shifted(builder, last, 4))):
+            # The upper two bits of sub-blocks 0 to 3 are bits 4 and 5 of sub-blocks 4 to 7.
+            upper = _shifted(builder, _bits(builder, own, 6, 2), -4)
+            six = shuffle(builder, _low(builder, own, 6), builder.or_(shared, upper), range(8))
+            results.append(
+                builder.sitofp(builder.zext(six, words), ir.VectorType(F32, 8)),
+            )
+        s, m = results
+        d, e = (_half(builder, block, at, 8) for at in (0, 2))
+        return builder.fmul(d, s), builder.fneg(builder.fmul(e, m))
+
+    @staticmethod
+    def scaled(builder: Any, scales: Any, q: Any, index: int) -> list[Any]:
+        """d·s·q − e·m of sub-block `index`."""
+        factor, offset = (_lane(builder, part, index) for part in scales)
+        return [
+            call_llvm(builder, "llvm.fmuladd.v16f32", _V, [factor, part, offset])
+            for part in _floats(builder, q, signed=False)
+        ]
+
+
+class _Q4_K(_FourBits):  # noqa: N801  the format's name
+    """Sub-blocks 2j and 2j + 1 are the low and high half-bytes of 32 bytes."""
+
+    size = 144
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+        packed = _bytes(builder, block, 16 + index // 2 * RUN, RUN)
+        return cls.scaled(builder, scales, _bits(builder, packed, index % 2 * 4, 4), index)
+
+
+class _Q5_K(_FourBits):  # noqa: N801
+    """As q4_k, after 32 bytes whose bit j is the fifth bit in sub-block j."""
+
+    size = 176
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+        packed = _bytes(builder, block, 48 + index // 2 * RUN, RUN)
+        fifth = _bits(builder, _bytes(builder, block, 16, RUN), index, 1)
+        q = builder.or_(_bits(builder, packed, index % 2 * 4, 4), _shifted(builder, fifth, -4))
+        return cls.scaled(builder, scales, q, index)
+
+
+class _Q6_K:  # noqa: N801
+    """128 bytes of low halves, 64 of upper pairs of bits, 16 int8 scales, d."""
+
+    values, size = 256, 210
+
+    @staticmethod
+    def scales(builder: Any, block: Any) -> Any:
+        s = builder.sext(_bytes(builder, block, 192, 16), ir.VectorType(I32, 16))
+        return builder.fmul(_half(builder, block, 208, LANES), builder.sitofp(s, _V))
+
+    @staticmethod
+    def run(builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+        half, quarter = divmod(index, 4)  # of 128 and of 32 values
+        packed = _bytes(builder, block, half * 64 + quarter % 2 * RUN, RUN)
+        pairs = _bits(builder, _bytes(builder, block, 128 + half * RUN, RUN), quarter * 2, 2)
+        q = builder.or_(
+            _bits(builder, packed, quarter // 2 * 4, 4),
+            _shifted(builder, pairs, -4),
+        )
+        q = builder.sub(q, integers(I8, [32] * RUN))
+        return [
+            builder.fmul(_lane(builder, scales, 2 * index + part), value)
+            for part, value in enumerate(_floats(builder, q, signed=True))
+        ]
+
+
+_LAYOUTS: dict[int, Any] = {2: _Q4_0, 8: _Q8_0, 12: _Q4_K, 13: _Q5_K, 14: _Q6_K}
+
+FORMATS = {"q4_0": 2, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}
+"""Storage types by the number that kernels know them by, which is GGUF's."""
+
+
+@_kernel_intrinsic
+def block_values(context: Any, FORMAT: Any) -> Any:
+    """Weights in a block of a format, a literal of FORMATS."""
+    values = _LAYOUTS[literal(FORMAT, 0)].values
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return ir.Constant(I64, values)
+
+    return types.int64(FORMAT), emit
+
+
+def _block_pointer(
+    target: Any, builder: Any, kind: Any, array: Any, row: Any, index: Any, layout: Any
+) -> Any:
+    """Pointer to block number `index` of a row of bytes."""
+    offset = builder.mul(index, ir.Constant(I64, layout.size))
+    return element_pointer(target, builder, kind, array, [row, offset])
+
+
+@_kernel_intrinsic
+def tile_blocks(
+    context: Any, tile: Any, x: Any, t: Any, w: Any, n: Any, index: Any, FORMAT: Any
+) -> Any:
+    """tile[c] += x[t, …] · w[n + c, …] over block `index` of each row, lane by lane."""
+    layout = _LAYOUTS[literal(FORMAT, 6)]
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        tile, x_view, t, w_view, n, index, _ = arguments
+        sums = cgutils.unpack_tuple(builder, tile)
+        rows = [builder.add(n, ir.Constant(I64, c)) for c in range(len(sums))]
+        blocks = [_block_pointer(target, builder, w, w_view, r, index, layout) for r in rows]
+        scales = [layout.scales(builder, block) for block in blocks]
+        k = builder.mul(index, ir.Constant(I64, layout.values))
+        x_pointer = element_pointer(target, builder, x, x_view, [t, k])
+        for run in range(layout.values // RUN):
+            inputs = [
+                builder.gep(x_pointer, [ir.Constant(I64, run * RUN + part * LANES)])
+                for part in range(2)
+            ]
+            loaded = [load_vector(builder, pointer, _V, 4) for pointer in inputs]
+            for c, block in enumerate(blocks):
+                weights = layout.run(builder, block, scales[c], run)
+                for a, b in zip(loaded, weights, strict=True):
+                    sums[c] = call_llvm(builder, "llvm.fmuladd.v16f32", _V, [a, b, sums[c]])
+        return target.make_tuple(builder, signature.args[0], sums)
+
+    return tile(tile, x, types.int64, w, types.int64, types.int64, FORMAT), emit
+
+
+@_kernel_intrinsic
+def prefetch_blocks(context: Any, w: Any, n: Any, index: Any, C: Any, FORMAT: Any) -> Any:
+    """Asks for C blocks, one after the other, from block `index` of row n on."""
+    count, layout = literal(C, 3), _LAYOUTS[literal(FORMAT, 4)]
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        w_view, n, index, *_ = arguments
+        block = _block_pointer(target, builder, w, w_view, n, index, layout)
+        emit_prefetch(builder, block, count * layout.size)
+        return target.get_dummy_value()
+
+    return types.void(w, types.int64, types.int64, C, FORMAT), emit
+
+
+@_kernel_intrinsic
+def unpack_block(
+    context: Any, y: Any, row: Any, w: Any, n: Any, index: Any, FORMAT: Any
+) -> Any:
+    """y[row, …] = block `index` of row n of w, as float32."""
+    layout = _LAYOUTS[literal(FORMAT, 5)]
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        y_view, row, w_view, n, index, _ = arguments
+        block = _block_pointer(target, builder, w, w_view, n, index, layout)
+        scales = layout.scales(builder, block)
+        k = builder.mul(index, ir.Constant(I64, layout.values))
+        y_pointer = element_pointer(target, builder, y, y_view, [row, k])
+        for run in range(layout.values // RUN):
+            for part, value in enumerate(layout.run(builder, block, scales, run)):
+                at = ir.Constant(I64, run * RUN + part * LANES)
+                store_vector(builder, value, builder.gep(y_pointer, [at]), 4)
+        return target.get_dummy_value()
+
+    return types.void(y, types.int64, w, types.int64, types.int64, FORMAT), emit
