@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rung.engine.chat import Chat
     from rung.engine.generate import Generation
+    from rung.engine.int8pack import int8pack_mm
     from rung.engine.model import Model, load
     from rung.engine.params import SamplingParams
     from rung.engine.sequence import Completion, Usage
@@ -35,6 +36,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "rung.engine.chat": ("Chat",),
     "rung.engine.generate": ("Generation",),
+    "rung.engine.int8pack": ("int8pack_mm",),
     "rung.engine.model": ("Model", "load"),
     "rung.engine.params": ("SamplingParams",),
     "rung.engine.sequence": ("Completion", "Usage"),
@@ -67,6 +69,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "__version__",
+    "int8pack_mm",
     "load",
 ]
 

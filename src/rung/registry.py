@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -88,9 +89,8 @@ class Kernel:
         """Whether this kernel can compute the op for these inputs here."""
         if self.when is None:
             return True
-        wanted = inspect.signature(self.when).parameters
         known = {**specs, **attributes}
-        return self.when(**{name: known[name] for name in wanted})
+        return self.when(**{name: known[name] for name in parameter_names(self.when)})
 
 
 @dataclass(eq=False)
@@ -184,11 +184,17 @@ class Op:
                 traffic += spec.type.size_bytes(shape)
         output = tuple(bound[letter] for letter in letters_of(self.out))
         traffic += float(np.prod(output, dtype=np.float64)) * 4
-        wanted = inspect.signature(self.flops).parameters
-        return Cost(float(self.flops(**{letter: bound[letter] for letter in wanted})), traffic)
+        wanted = {letter: bound[letter] for letter in parameter_names(self.flops)}
+        return Cost(float(self.flops(**wanted)), traffic)
 
 
 OPS: dict[str, Op] = {}
+
+
+@cache
+def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of a function's parameters, in order."""
+    return tuple(inspect.signature(function).parameters)
 
 
 def letters_of(name: str) -> str:

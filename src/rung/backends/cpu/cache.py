@@ -72,7 +72,9 @@ class CachedModule:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether an earlier process compiled it."""
+        """Whether this process or an earlier one compiled it."""
+        if self._name in sys.modules:
+            return True
         return any((folder() / "__pycache__").glob(f"{self._name}.*.nbi"))
 
     def load(self) -> ModuleType:

@@ -16,7 +16,7 @@ from rung.backends.cpu import loop
 from rung.backends.cpu.cache import CachedModule
 from rung.backends.cpu.team import Team, aligned_words
 from rung.graph.ir import Node, Symbol, Tensor
-from rung.registry import Kernel, Split
+from rung.registry import Kernel, Split, parameter_names
 from rung.storage import StoredTensor
 
 # Parts an op is cut into, for each thread: with two, a thread that was held up at the start leaves
@@ -59,7 +59,7 @@ class Block:
             known[node.op.out] = node.output
         constants = kernel.options.get("constants", {})
         lines = []
-        for name in list(inspect.signature(kernel.function).parameters)[2:]:
+        for name in parameter_names(kernel.function)[2:]:
             if name in known:
                 lines.append(self._tensor(known[name]))
             elif name in node.attributes:
@@ -106,7 +106,7 @@ class Block:
 def _constant(rule: Any, node: Node) -> Any:
     """A value that is compiled into the entry: a function of input specs and attributes."""
     known = node.specs | node.attributes
-    return rule(**{name: known[name] for name in inspect.signature(rule).parameters})
+    return rule(**{name: known[name] for name in parameter_names(rule)})
 
 
 class CpuProgram:
