@@ -71,6 +71,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "output_softcap": 2.0,
     },
 }
+# Storage types of matrices with shapes that hold whole blocks of them.
+MATRICES: dict[str, dict[str, Any]] = {
+    "f32": {},
+    "f16": {},
+    "bf16": {},
+    "i8": {},
+    "i8_g8": {},
+    "q8_0": {"dim": 32, "hidden_dim": 64},
+    "q4_0": {"dim": 32, "hidden_dim": 64},
+    "q4_k": {"dim": 256, "hidden_dim": 256},
+    "q5_k": {"dim": 256, "hidden_dim": 256},
+    "q6_k": {"dim": 256, "hidden_dim": 256},
+}
 IDS = [1, 17, 5, 99, 2, 64, 3, 130, 8, 8, 41, 77]
 
 
@@ -129,9 +142,21 @@ def test_int8_weights(activations: Any) -> None:
     assert np.abs(result - reference).max() <= allowed * scale
 
 
-@pytest.mark.parametrize("matrices", ["f32", "i8_g8"])
+@pytest.mark.parametrize("matrices", MATRICES)
+def test_logits_equal_the_formulas_in_every_type(matrices: str) -> None:
+    checkpoint = tiny_checkpoint(matrices=matrices, **MATRICES[matrices])
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
+    runner = plan_model(checkpoint, threads=2, activations="float32")
+    whole = _all_logits(runner, IDS, [len(IDS)])
+    pieces = _all_logits(runner, IDS, [1, 2, 5, 1, 3])
+    runner.close()
+    assert np.abs(whole - reference).max() <= 1e-5 * np.abs(reference).max()
+    assert np.array_equal(whole, pieces)
+
+
+@pytest.mark.parametrize("matrices", MATRICES)
 def test_sequences_in_one_batch_are_what_each_is_alone(matrices: str) -> None:
-    checkpoint = tiny_checkpoint(matrices=matrices)
+    checkpoint = tiny_checkpoint(matrices=matrices, **MATRICES[matrices])
     sequences = [[1, 5, 9, 2, 8, 4, 4], [1, 200], [1, 7, 7, 7, 30]]
     alone = []
     for ids in sequences:
@@ -153,9 +178,9 @@ def test_sequences_in_one_batch_are_what_each_is_alone(matrices: str) -> None:
     runner.close()
 
 
-@pytest.mark.parametrize("matrices", ["f32", "i8_g8"])
+@pytest.mark.parametrize("matrices", MATRICES)
 def test_any_number_of_threads_gives_the_same_bits(matrices: str) -> None:
-    checkpoint = tiny_checkpoint(matrices=matrices, vocab_size=301)
+    checkpoint = tiny_checkpoint(matrices=matrices, vocab_size=301, **MATRICES[matrices])
     results = []
     for threads in (1, 2, 3, 5):
         runner = plan_model(checkpoint, threads=threads)

@@ -136,4 +136,4 @@ def _allowed(result: StoredTensor, reference: NDArray[np.float64]) -> NDArray[np
         return TOLERANCE[result.type.name] * max(1.0, float(finite.max(initial=0.0)))
     # A value half-way between two steps may be rounded to either.
     scales = result.planes[1].astype(np.float64) * (1 + 1e-6)
-    return np.repeat(scales, result.type.block, axis=-1)
+    return np.repeat(scales, result.type.block_width(result.shape[-1]), axis=-1)

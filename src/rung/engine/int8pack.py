@@ -58,7 +58,8 @@ def int8pack_mm(A: Matrix, B: Any, scales: Any) -> Matrix:
     x_MK = _float32(activations, kind)
     out_MN = _product(x_MK, weights, _float32(factors, kind).reshape(-1, 1))
     rounded = _rounded(out_MN, kind)
-    return _as_given(rounded, A, is_torch)
+    result: Matrix = _as_given(rounded, A, is_torch)
+    return result
 
 
 def _is_torch(value: Any) -> bool:
@@ -89,9 +90,7 @@ def _check_types(given: dict[str, Any]) -> None:
 def _check_shapes(given: dict[str, Any]) -> None:
     a, b, s = (tuple(value.shape) for value in given.values())
     if len(a) != 2 or len(b) != 2 or a[1] != b[1]:
-        raise UsageError(
-            f"int8pack_mm: A is {list(a)} and B {list(b)}, expected [M, K] and [N, K]"
-        )
+        raise UsageError(f"int8pack_mm: A is {list(a)} and B {list(b)}, expected [M, K] and [N, K]")
     if s != (b[0],):
         raise UsageError(f"int8pack_mm: scales are {list(s)}, expected [{b[0]}], one a row of B")
     B = given["B"]

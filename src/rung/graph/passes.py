@@ -38,6 +38,7 @@ def quantize_activations(graph: Graph) -> Graph:
         x_TK = node.inputs["x_TK"]
         assert x_TK is not None
         group = weight.type.block
+        assert group is not None
         key = (id(x_TK), group)
         if key not in rounded:
             name = f"{x_TK.name} rounded"

@@ -83,7 +83,7 @@ def _lane(builder: Any, values: Any, index: int) -> Any:
     return shuffle(builder, values, None, [index] * LANES)
 
 
-class _Q8_0:
+class _Q80:
     """d, then 32 int8."""
 
     values, size = 32, 34
@@ -98,7 +98,7 @@ class _Q8_0:
         return [builder.fmul(d, part) for part in q]
 
 
-class _Q4_0:
+class _Q40:
     """d, then 16 bytes: values 0 to 15 in the low half-bytes, 16 to 31 in the high."""
 
     values, size = 32, 18
@@ -148,7 +148,7 @@ class _FourBits:
         ]
 
 
-class _Q4_K(_FourBits):  # noqa: N801  the format's name
+class _Q4K(_FourBits):
     """Sub-blocks 2j and 2j + 1 are the low and high half-bytes of 32 bytes."""
 
     size = 144
@@ -159,7 +159,7 @@ class _Q4_K(_FourBits):  # noqa: N801  the format's name
         return cls.scaled(builder, scales, _bits(builder, packed, index % 2 * 4, 4), index)
 
 
-class _Q5_K(_FourBits):  # noqa: N801
+class _Q5K(_FourBits):
     """As q4_k, after 32 bytes whose bit j is the fifth bit in sub-block j."""
 
     size = 176
@@ -172,7 +172,7 @@ class _Q5_K(_FourBits):  # noqa: N801
         return cls.scaled(builder, scales, q, index)
 
 
-class _Q6_K:  # noqa: N801
+class _Q6K:
     """128 bytes of low halves, 64 of upper pairs of bits, 16 int8 scales, d."""
 
     values, size = 256, 210
@@ -198,7 +198,7 @@ class _Q6_K:  # noqa: N801
         ]
 
 
-_LAYOUTS: dict[int, Any] = {2: _Q4_0, 8: _Q8_0, 12: _Q4_K, 13: _Q5_K, 14: _Q6_K}
+_LAYOUTS: dict[int, Any] = {2: _Q40, 8: _Q80, 12: _Q4K, 13: _Q5K, 14: _Q6K}
 
 FORMATS = {"q4_0": 2, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}
 """Storage types by the number that kernels know them by, which is GGUF's."""
@@ -268,9 +268,7 @@ def prefetch_blocks(context: Any, w: Any, n: Any, index: Any, C: Any, FORMAT: An
 
 
 @_kernel_intrinsic
-def unpack_block(
-    context: Any, y: Any, row: Any, w: Any, n: Any, index: Any, FORMAT: Any
-) -> Any:
+def unpack_block(context: Any, y: Any, row: Any, w: Any, n: Any, index: Any, FORMAT: Any) -> Any:
     """y[row, …] = block `index` of row n of w, as float32."""
     layout = _LAYOUTS[literal(FORMAT, 5)]
 

@@ -12,7 +12,6 @@ from numba.extending import intrinsic, register_jitable
 
 from rung.simd.emit import I8, I32, I64, call_llvm, element_pointer, literal
 
-
 _LINE_BYTES = 64
 
 

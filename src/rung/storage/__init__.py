@@ -51,7 +51,7 @@ def quantize(values: NDArray[np.float32], type_name: str | StorageType) -> Store
     cannot hold (beyond float16's range in f16 or in the scale of a block).
     """
     kind = storage_type(type_name) if isinstance(type_name, str) else type_name
-    return encode_rows(np.ascontiguousarray(values, np.float32), kind)
+    return encode_rows(np.asarray(values, np.float32, order="C"), kind)
 
 
 __all__ = [

@@ -33,7 +33,8 @@ def _half(values: Floats) -> tuple[NDArray[np.float16], Floats]:
 
 def _rounded(values: Floats, low: int, high: int) -> NDArray[np.int32]:
     with np.errstate(invalid="ignore"):
-        return np.nan_to_num(np.rint(values).clip(low, high)).astype(np.int32)
+        whole: Floats = np.nan_to_num(np.rint(values).clip(low, high))
+    return whole.astype(np.int32)
 
 
 def _scales_and_levels(blocks: Floats, levels: int) -> tuple[list[Bytes], NDArray[np.int32]]:

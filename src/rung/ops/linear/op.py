@@ -51,7 +51,7 @@ def _block_cases(block: int) -> list[dict[str, Any]]:
     ]
 
 
-_BY_TYPE = {name: _HALVES for name in ("f16", "bf16", "i8")}
+_BY_TYPE = dict.fromkeys(("f16", "bf16", "i8"), _HALVES)
 _BY_TYPE |= {name: _block_cases(32) for name in ("q8_0", "q4_0")}
 _BY_TYPE |= {name: _block_cases(256) for name in ("q4_k", "q5_k", "q6_k")}
 

@@ -47,7 +47,9 @@ def linear_halves_naive(part, parts, x_TK, w_NK, b_N, y_TN):
     add_bias(y_TN, b_N, start, stop)
 
 
-@linear.kernel("cpu", 2, form="f16", why="tiles, converted in registers", when=_is_f16, split=OUTPUTS)
+@linear.kernel(
+    "cpu", 2, form="f16", why="tiles, converted in registers", when=_is_f16, split=OUTPUTS
+)
 @linear.kernel(
     "cpu", 2, form="bf16", why="tiles, converted in registers", when=_is_bf16, split=OUTPUTS
 )
