@@ -129,17 +129,20 @@ def test_what_a_model_lacks_costs_no_node() -> None:
     assert used == set(expected.split())
 
 
-@pytest.mark.parametrize("activations", ["float32", "int8"])
-def test_int8_weights(activations: Any) -> None:
-    checkpoint = tiny_checkpoint(matrices="i8_g8", dim=32, hidden_dim=48)
+@pytest.mark.parametrize("matrices", ["i8_g8", "q8_0", "q4_0"])
+def test_int8_activations(matrices: str) -> None:
+    checkpoint = tiny_checkpoint(matrices=matrices, dim=32, hidden_dim=96)
     reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
-    runner = plan_model(checkpoint, threads=2, activations=activations)
-    result = _all_logits(runner, IDS, [5, 7])
-    runner.close()
-    scale = np.abs(reference).max()
+    results = []
+    for threads, pieces in ((2, [5, 7]), (1, [1] * 12), (3, [9, 3])):
+        runner = plan_model(checkpoint, threads=threads, activations="int8")
+        results.append(_all_logits(runner, IDS, pieces))
+        used = {k.form for k in runner.executor.program.kernels if k.op.name == "linear"}
+        runner.close()
+        assert all(form.endswith("_i8g") for form in used)
+    assert all(np.array_equal(results[0], other) for other in results[1:])
     # Rounding activations to int8 moves them by up to 1/254 of their group's greatest.
-    allowed = 1e-5 if activations == "float32" else 0.03
-    assert np.abs(result - reference).max() <= allowed * scale
+    assert np.abs(results[0] - reference).max() <= 0.03 * np.abs(reference).max()
 
 
 @pytest.mark.parametrize("matrices", MATRICES)

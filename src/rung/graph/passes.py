@@ -23,8 +23,17 @@ def drop_dead_nodes(graph: Graph) -> Graph:
     return result
 
 
+def _activation_group(weight: Tensor | None) -> int | None:
+    """Values that share a scale in int8 activations for this weight; None to leave them float32."""
+    if weight is None:
+        return None
+    if weight.type.name.startswith("i8_g") or weight.type.name in ("q8_0", "q4_0"):
+        return weight.type.block
+    return None
+
+
 def quantize_activations(graph: Graph) -> Graph:
-    """Rounds the input of every product with int8 group weights to the groups of its weight.
+    """Rounds the input of products with i8_gN, q8_0 and q4_0 weights to the groups of the weight.
 
     Products then run in integers. An input that several products share is rounded once.
     """
@@ -32,13 +41,12 @@ def quantize_activations(graph: Graph) -> Graph:
     rounded: dict[tuple[int, int], Tensor] = {}
     for node in graph.nodes:
         weight = node.inputs.get("w_NK")
-        if node.op is not ops.linear or weight is None or not weight.type.name.startswith("i8_g"):
+        group = _activation_group(weight) if node.op is ops.linear else None
+        if group is None:
             result.nodes.append(node)
             continue
         x_TK = node.inputs["x_TK"]
         assert x_TK is not None
-        group = weight.type.block
-        assert group is not None
         key = (id(x_TK), group)
         if key not in rounded:
             name = f"{x_TK.name} rounded"

@@ -93,8 +93,12 @@ class _Q80:
         return _half(builder, block, 0, LANES)
 
     @staticmethod
-    def run(builder: Any, block: Any, d: Any, index: int) -> list[Any]:
-        q = _floats(builder, _bytes(builder, block, 2, RUN), signed=True)
+    def whole(builder: Any, block: Any) -> Any:
+        return _bytes(builder, block, 2, RUN)
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, d: Any, index: int) -> list[Any]:
+        q = _floats(builder, cls.whole(builder, block), signed=True)
         return [builder.fmul(d, part) for part in q]
 
 
@@ -108,12 +112,16 @@ class _Q40:
         return _half(builder, block, 0, LANES)
 
     @staticmethod
-    def run(builder: Any, block: Any, d: Any, index: int) -> list[Any]:
+    def whole(builder: Any, block: Any) -> Any:
         packed = _bytes(builder, block, 2, LANES)
         high = _shifted(builder, packed, 4)
         q = shuffle(builder, _low(builder, packed, 4), high, range(RUN))
-        q = builder.sub(q, integers(I8, [8] * RUN))
-        return [builder.fmul(d, part) for part in _floats(builder, q, signed=True)]
+        return builder.sub(q, integers(I8, [8] * RUN))
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, d: Any, index: int) -> list[Any]:
+        q = _floats(builder, cls.whole(builder, block), signed=True)
+        return [builder.fmul(d, part) for part in q]
 
 
 class _FourBits:
@@ -204,10 +212,15 @@ FORMATS = {"q4_0": 2, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}
 """Storage types by the number that kernels know them by, which is GGUF's."""
 
 
+def layout_of(FORMAT: Any, argument: int) -> Any:
+    """The layout that an intrinsic's argument number `argument` names, a literal of FORMATS."""
+    return _LAYOUTS[literal(FORMAT, argument)]
+
+
 @_kernel_intrinsic
 def block_values(context: Any, FORMAT: Any) -> Any:
     """Weights in a block of a format, a literal of FORMATS."""
-    values = _LAYOUTS[literal(FORMAT, 0)].values
+    values = layout_of(FORMAT, 0).values
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return ir.Constant(I64, values)
@@ -223,18 +236,38 @@ def _block_pointer(
     return element_pointer(target, builder, kind, array, [row, offset])
 
 
+def block_pointers(
+    target: Any,
+    builder: Any,
+    kind: Any,
+    array: Any,
+    row: Any,
+    index: Any,
+    rows: int,
+    layout: Any,
+    step: int = 0,
+) -> list[Any]:
+    """Pointers to block number `index` + `step` of each of `rows` rows of bytes."""
+    at = builder.add(index, ir.Constant(I64, step))
+    return [
+        _block_pointer(
+            target, builder, kind, array, builder.add(row, ir.Constant(I64, c)), at, layout
+        )
+        for c in range(rows)
+    ]
+
+
 @_kernel_intrinsic
 def tile_blocks(
     context: Any, tile: Any, x: Any, t: Any, w: Any, n: Any, index: Any, FORMAT: Any
 ) -> Any:
     """tile[c] += x[t, …] · w[n + c, …] over block `index` of each row, lane by lane."""
-    layout = _LAYOUTS[literal(FORMAT, 6)]
+    layout = layout_of(FORMAT, 6)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         tile, x_view, t, w_view, n, index, _ = arguments
         sums = cgutils.unpack_tuple(builder, tile)
-        rows = [builder.add(n, ir.Constant(I64, c)) for c in range(len(sums))]
-        blocks = [_block_pointer(target, builder, w, w_view, r, index, layout) for r in rows]
+        blocks = block_pointers(target, builder, w, w_view, n, index, len(sums), layout)
         scales = [layout.scales(builder, block) for block in blocks]
         k = builder.mul(index, ir.Constant(I64, layout.values))
         x_pointer = element_pointer(target, builder, x, x_view, [t, k])
@@ -256,7 +289,7 @@ def tile_blocks(
 @_kernel_intrinsic
 def prefetch_blocks(context: Any, w: Any, n: Any, index: Any, C: Any, FORMAT: Any) -> Any:
     """Asks for C blocks, one after the other, from block `index` of row n on."""
-    count, layout = literal(C, 3), _LAYOUTS[literal(FORMAT, 4)]
+    count, layout = literal(C, 3), layout_of(FORMAT, 4)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         w_view, n, index, *_ = arguments
@@ -270,7 +303,7 @@ def prefetch_blocks(context: Any, w: Any, n: Any, index: Any, C: Any, FORMAT: An
 @_kernel_intrinsic
 def unpack_block(context: Any, y: Any, row: Any, w: Any, n: Any, index: Any, FORMAT: Any) -> Any:
     """y[row, …] = block `index` of row n of w, as float32."""
-    layout = _LAYOUTS[literal(FORMAT, 5)]
+    layout = layout_of(FORMAT, 5)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         y_view, row, w_view, n, index, _ = arguments

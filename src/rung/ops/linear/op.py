@@ -84,6 +84,11 @@ def _make(
             for name, cases in _BY_TYPE.items()
             for case in cases
         ),
+        *(
+            case | {"types": {"x_TK": storage_type("i8_g32"), "w_NK": storage_type(name)}}
+            for name in ("q8_0", "q4_0")
+            for case in _BY_TYPE[name]
+        ),
     ],
 )
 def linear(x_TK: Any, w_NK: Any, b_N: Any = None) -> Any:

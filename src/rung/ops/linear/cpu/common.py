@@ -65,19 +65,30 @@ def tile_product(x_TK, w_NK, y_TN, t, n, row, R, C):
 
 
 @register_jitable
+def _tile_of_elements(x_TK, w_NK, y_TN, t, n, R, C, _):
+    tile_product(x_TK, w_NK, y_TN, t, n, n, R, C)
+
+
+@register_jitable
 def tiled_product(x_TK, w_NK, y_TN, start, stop):
-    """y[:, start : stop] = x · wᵀ in tiles, a block of tokens at a time; w has elements."""
-    T = x_TK.shape[0]
+    """y[:, start : stop] = x · wᵀ in tiles; each weight is one element."""
+    in_tiles(_tile_of_elements, x_TK, w_NK, y_TN, start, stop, 0)
+
+
+@register_jitable
+def in_tiles(tile, x_TK, w_NK, y_TN, start, stop, constant):
+    """y[:, start : stop] by calls of tile(x, w, y, t, n, R, C, constant), tokens in blocks."""
+    T = y_TN.shape[0]
     whole = start + (stop - start) // COLUMNS * COLUMNS
     for block in range(0, T, BLOCK):
         end = min(block + BLOCK, T)
         tiled = block + (end - block) // ROWS * ROWS
         for n in range(start, whole, NARROW):
             for t in range(block, tiled, ROWS):
-                tile_product(x_TK, w_NK, y_TN, t, n, n, ROWS, NARROW)
+                tile(x_TK, w_NK, y_TN, t, n, ROWS, NARROW, constant)
         for n in range(start, whole, COLUMNS):
             for t in range(tiled, end):
-                tile_product(x_TK, w_NK, y_TN, t, n, n, 1, COLUMNS)
+                tile(x_TK, w_NK, y_TN, t, n, 1, COLUMNS, constant)
         for n in range(whole, stop):
             for t in range(block, end):
-                tile_product(x_TK, w_NK, y_TN, t, n, n, 1, 1)
+                tile(x_TK, w_NK, y_TN, t, n, 1, 1, constant)

@@ -9,7 +9,7 @@ i8g_i8g   both int8: 1 the triple loop; 2 tiles of integer dot products (VNNI, s
 import numpy as np
 from numba.extending import register_jitable
 
-from rung.ops.linear.cpu.common import BLOCK, COLUMNS, NARROW, OUTPUTS, ROWS, add_bias
+from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, add_bias, in_tiles
 from rung.ops.linear.op import linear, quantize
 from rung.registry import Split
 from rung.simd.dots import BYTES, bytes_load, bytes_load_some, scales_load, tile_dot
@@ -169,21 +169,8 @@ def _tile_dots(x, w, y_TN, t, n, R, C, G):
     split=OUTPUTS,
 )
 def linear_i8g_i8g_dots(part, parts, x_TK, w_NK, b_N, y_TN, G):
-    T = y_TN.shape[0]
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
-    whole = start + (stop - start) // COLUMNS * COLUMNS
-    for block in range(0, T, BLOCK):
-        end = min(block + BLOCK, T)
-        tiled = block + (end - block) // ROWS * ROWS
-        for n in range(start, whole, NARROW):
-            for t in range(block, tiled, ROWS):
-                _tile_dots(x_TK, w_NK, y_TN, t, n, ROWS, NARROW, G)
-        for n in range(start, whole, COLUMNS):
-            for t in range(tiled, end):
-                _tile_dots(x_TK, w_NK, y_TN, t, n, 1, COLUMNS, G)
-        for n in range(whole, stop):
-            for t in range(block, end):
-                _tile_dots(x_TK, w_NK, y_TN, t, n, 1, 1, G)
+    in_tiles(_tile_dots, x_TK, w_NK, y_TN, start, stop, G)
     add_bias(y_TN, b_N, start, stop)
 
 
