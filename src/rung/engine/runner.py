@@ -128,8 +128,8 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
     """int8 where matrices are int8 in groups, as the files of llama2.c mean it; else float32.
 
     The one place for this choice. q8_0 and q4_0 can run with int8 activations too: on the built-in
-    model that moved the perplexity by less than 0.01 % and read weights 1.6 times as fast (one Zen 4
-    core), but their logits are then no longer those of the file's weights to float32 precision.
+    model that moved the perplexity by less than 0.01 % and read weights 1.6 times as fast on one
+    Zen 4 core, but logits are then no longer those of the file's weights to float32 precision.
     """
     kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
     return "int8" if any(kind.startswith("i8_g") for kind in kinds) else "float32"

@@ -24,7 +24,6 @@ from rung.simd.emit import (
     I64,
     call_llvm,
     element_pointer,
-    integers,
     lane_mask,
     literal,
     load_vector,
@@ -35,6 +34,7 @@ from rung.simd.emit import (
     sum_each,
     sum_lanes,
 )
+from rung.simd.exponential import emit_exp
 from rung.simd.memory import emit_prefetch
 from rung.simd.vectors import VectorType, f32x16, vector_ir
 
@@ -226,31 +226,6 @@ def exp(context: Any, x: Any) -> Any:
         return emit_exp(builder, arguments[0])
 
     return f32x16(f32x16), emit
-
-
-def emit_exp(builder: Any, x: Any) -> Any:
-    """The instructions of `exp`."""
-
-    def constant(value: float) -> Any:
-        return ir.Constant(_V, [value] * LANES)
-
-    clamped = call_llvm(builder, "llvm.minnum.v16f32", _V, [x, constant(89.0)])
-    clamped = call_llvm(builder, "llvm.maxnum.v16f32", _V, [clamped, constant(-104.0)])
-    scaled = builder.fmul(clamped, constant(1.4426950408889634))
-    n = call_llvm(builder, "llvm.rint.v16f32", _V, [scaled])
-    r = _multiply_add(builder, n, constant(-0.693359375), clamped)
-    r = _multiply_add(builder, n, constant(2.12194440e-4), r)
-    value = constant(1 / 5040)
-    for coefficient in (1 / 720, 1 / 120, 1 / 24, 1 / 6, 0.5, 1.0, 1.0):
-        value = _multiply_add(builder, value, r, constant(coefficient))
-    whole = builder.fptosi(n, ir.VectorType(I32, LANES))
-    half = builder.ashr(whole, integers(I32, [1] * LANES))
-    for power in (half, builder.sub(whole, half)):
-        bits = builder.shl(
-            builder.add(power, integers(I32, [127] * LANES)), integers(I32, [23] * LANES)
-        )
-        value = builder.fmul(value, builder.bitcast(bits, _V))
-    return builder.select(builder.fcmp_unordered("uno", x, x), x, value)
 
 
 # ── tiles: R rows of one array against C rows of another ─────────────────────────────────────────
