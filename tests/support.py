@@ -24,6 +24,21 @@ TINY = {
     "context_length": 32,
 }
 
+# What makes a GPT-2 of the tiny model.
+GPT2: dict[str, Any] = {
+    "family": "gpt2",
+    "hidden_dim": 64,
+    "n_kv_heads": 4,
+    "norm": "layer",
+    "mlp": "gelu",
+    "rope": None,
+    "qkv_bias": True,
+    "output_bias": True,
+    "mlp_bias": True,
+    "bos_id": None,
+    "eos_ids": (),
+}
+
 
 def tiny_config(**changes: Any) -> Config:
     """A Config of a few thousand parameters, with these fields changed.

@@ -3,9 +3,9 @@
     python tools/fuzz_formats.py --count 10000 --seed 0
 
 A violation is any exception but RungError, any warning, or a read that allocates more than
-2 × the file's size + 64 KiB and a file buffer + 1 KiB a tensor + 96 bytes a token (an array of
-NumPy and a bytes object of Python cost that whatever they hold). The exit status is 1 if there
-is any; --keep names a folder for the files that caused them.
+2 × the file's size + 64 KiB and a file buffer + 1 KiB a tensor (4 KiB a plane where a header is
+JSON) + 96 bytes a token (objects of NumPy and Python cost that whatever they hold). The exit
+status is 1 if there is any; --keep names a folder for the files that caused them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from mutate import mutate  # noqa: E402
 from rung.errors import RungError  # noqa: E402
-from rung.formats import open_checkpoint  # noqa: E402
+from rung.formats import llmc_write, native, open_checkpoint  # noqa: E402
 from rung.formats.llama2c_write import write  # noqa: E402
 from rung.tokenizers import Tokenizer, open_tokenizer  # noqa: E402
-from support import tiny_checkpoint, tiny_vocabulary, tokenizer_bytes  # noqa: E402
+from support import GPT2, tiny_checkpoint, tiny_vocabulary, tokenizer_bytes  # noqa: E402
 
 FIXED_BYTES = (64 << 10) + io.DEFAULT_BUFFER_SIZE
 TENSOR_BYTES = 1 << 10
@@ -76,6 +76,31 @@ def checkpoint_seeds(folder: Path) -> Iterator[Seed]:
             n_tensors = len(model.weights) + 4
             label = f"v{version} {name}"
             yield Seed(label, path.read_bytes(), open_checkpoint, TENSOR_BYTES * n_tensors)
+
+
+def llmc_seeds(folder: Path) -> Iterator[Seed]:
+    """A small GPT-2 in float32 and in bfloat16."""
+    model = tiny_checkpoint(**GPT2)
+    for kind in ("f32", "bf16"):
+        path = folder / "seed.bin"
+        llmc_write.write(path, model, kind=kind)
+        n_bytes = TENSOR_BYTES * len(model.weights)
+        yield Seed(f"llm.c {kind}", path.read_bytes(), open_checkpoint, n_bytes)
+
+
+def native_seeds(folder: Path) -> Iterator[Seed]:
+    """Rung's own files: a header of JSON takes more Python objects a tensor than the others."""
+    for name, changes, kind in (
+        ("f32", {}, None),
+        ("i8", {"tied_output": False}, "i8"),
+        ("gpt2", GPT2, "bf16"),
+    ):
+        model = tiny_checkpoint(**changes)
+        path = folder / "seed.safetensors"
+        native.write(path, model, kind=kind)
+        data = path.read_bytes()
+        n_planes = 2 * len(model.weights)
+        yield Seed(f"native {name}", data, open_checkpoint, 4 * TENSOR_BYTES * n_planes)
 
 
 def tokenizer_seed() -> Seed:
@@ -161,7 +186,8 @@ def fuzz(count: int, seed: int, keep: Path | None) -> Outcome:
         warnings.simplefilter("error")
         folder = Path(name)
         tokenizer = tokenizer_seed()
-        seeds = [*checkpoint_seeds(folder), *[tokenizer] * 3]
+        seeds = [*checkpoint_seeds(folder), *llmc_seeds(folder), *native_seeds(folder)]
+        seeds += [tokenizer] * 3
         for good in seeds:  # what is allocated once, at the first read, is not counted
             path = folder / "good.bin"
             path.write_bytes(good.data)

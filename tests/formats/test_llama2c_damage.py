@@ -170,7 +170,7 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P", "a Python pickle"),
         (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
         (b"<!DOCTYPE html><html>", "a web page"),
-        (struct.pack("<3i", 20240326, 3, 1024), "an llm.c checkpoint"),
+        (struct.pack("<3i", 20240803, 3, 8192), "an llm.c checkpoint of Llama 3"),
         (b"Once upon a time, there was\na girl", "text"),
         (b"\xff" * 4096, "of no known format"),
         (b"\0" * 4096, "of no known format"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -22,41 +21,26 @@ if TYPE_CHECKING:
 _CHUNK_VALUES = 1 << 20  # compared together: 4 MiB of float32 each
 
 
-class Target(StrEnum):
-    """A format to write; the last letter is the version that its writer takes."""
-
-    llama2c_v0 = "llama2c-v0"
-    llama2c_v1 = "llama2c-v1"
-    llama2c_v2 = "llama2c-v2"
-
-
-class ValueType(StrEnum):
-    """A storage type, for those who do not care which file version has it."""
-
-    f32 = "f32"
-    i8 = "i8"
-
-
-_TARGET_OF = {ValueType.f32: Target.llama2c_v1, ValueType.i8: Target.llama2c_v2}
-
-
 def convert(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Model file to read.")],
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Model file to write.")],
     to: Annotated[
-        Target | None,
+        str | None,
         typer.Option(
             "--to",
-            help="Format: llama2c-v0 and -v1 hold float32, llama2c-v2 int8 in groups. "
-            "Without it, llama2c-v2.",
+            metavar="FORMAT",
+            help="rung, llmc, llama2c-v0, llama2c-v1 or llama2c-v2; without it, .safetensors is "
+            "rung, and any other OUTPUT llama2c-v2 (llama2c-v1 for --type f32).",
             show_default=False,
         ),
     ] = None,
     value_type: Annotated[
-        ValueType | None,
+        str | None,
         typer.Option(
             "--type",
-            help="The same by storage type: f32 is llama2c-v1, i8 is llama2c-v2.",
+            metavar="TYPE",
+            help="Storage type of matrices: f32, f16, bf16, i8 (one scale a row), q8_0, q4_0, "
+            "q4_k, q5_k or q6_k, where the format holds it. Without it, rung keeps what is there.",
             show_default=False,
         ),
     ] = None,
@@ -65,7 +49,7 @@ def convert(
         typer.Option(
             "--group-size",
             min=1,
-            help="int8 values that share a scale; halved until it divides the model's widths.",
+            help="llama2c-v2: int8 values that share a scale; halved until it divides the widths.",
         ),
     ] = 64,
     force: Annotated[bool, typer.Option("--force", help="Replace OUTPUT if it exists.")] = False,
@@ -75,39 +59,26 @@ def convert(
     OUTPUT appears only when it is whole. The tokenizer is not copied: the note at the end says
     which file to use.
     """
-    target = _target(to, value_type)
+    from rung.formats.writers import writer_for
+
+    writer = writer_for(output, name=to, kind=value_type)
     if output.exists() and not force:
         raise UsageError(f"{output} exists already; --force replaces it")
     from rung.formats import open_checkpoint
-    from rung.formats.llama2c_write import write
 
     checkpoint = open_checkpoint(source)
-    size_before = checkpoint.file_bytes
     with _bar(f"writing {output.name}") as progress:
-        write(
-            output,
-            checkpoint,
-            version=int(target[-1]),
-            group_size=group_size,
-            progress=progress,
-        )
-    _report(checkpoint, open_checkpoint(output), size_before)
+        writer.write(output, checkpoint, kind=value_type, group_size=group_size, progress=progress)
+    _report(checkpoint, open_checkpoint(output))
 
 
-def _target(to: Target | None, value_type: ValueType | None) -> Target:
-    named = to or Target.llama2c_v2
-    if value_type is None:
-        return named
-    if to is not None and (value_type is ValueType.i8) != (to is Target.llama2c_v2):
-        raise UsageError(f"--to {to.value} does not hold {value_type.value}; give only one of them")
-    return to or _TARGET_OF[value_type]
-
-
-def _report(before: Checkpoint, after: Checkpoint, size_before: int) -> None:
+def _report(before: Checkpoint, after: Checkpoint) -> None:
     """Says what was written, how exact it is, and which tokenizer belongs to it."""
-    size_after = after.file_bytes
+    share = after.size_bytes / before.size_bytes
     note(f"{after.path}: {after.format}")
-    note(f"{show.size(size_before)} became {show.size(size_after)}, {size_after / size_before:.0%}")
+    note(
+        f"weights: {show.size(before.size_bytes)} became {show.size(after.size_bytes)}, {share:.0%}"
+    )
     with _bar("comparing") as progress:
         worst = worst_rounding(before, after, progress)
     if worst.error:

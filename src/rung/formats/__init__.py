@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.errors import FormatError
-from rung.formats import hub, huggingface, llama2c
+from rung.formats import gptfast, hub, huggingface, llama2c, llmc, native
 from rung.formats.base import Checkpoint
 from rung.formats.files import read_head
 from rung.formats.signatures import looks_like
@@ -27,7 +27,12 @@ class Format:
 
 
 # Asked in this order; llama2.c comes last, for its v0 has no magic number.
-FORMATS = (Format("llama2.c (v0, v1, v2)", llama2c.recognises, llama2c.read),)
+FORMATS = (
+    Format("Rung safetensors", native.recognises, native.read),
+    Format("gpt-fast", gptfast.recognises, gptfast.read),
+    Format("llm.c (v3, v5)", llmc.recognises, llmc.read),
+    Format("llama2.c (v0, v1, v2)", llama2c.recognises, llama2c.read),
+)
 
 
 def open_checkpoint(path: str | Path) -> Checkpoint:

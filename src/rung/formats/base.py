@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rung.models.config import Config
 from rung.storage import StoredTensor
@@ -18,6 +19,9 @@ class Checkpoint:
     format: str  # as `rung info` prints it, such as "llama2.c v2 (int8, groups of 64)"
     config: Config
     weights: Mapping[str, StoredTensor]
+    # What else the file says by key, such as the tokenizer of a GGUF file; decoded at each access.
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # what a user should be told, a line each
 
     @property
     def size_bytes(self) -> int:

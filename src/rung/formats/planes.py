@@ -41,6 +41,7 @@ def vector_as_float32(tensor: StoredTensor) -> StoredTensor:
     """
     if len(tensor.shape) != 1 or tensor.type is F32:
         return tensor
-    values = tensor.float32()
+    with np.errstate(invalid="ignore"):  # of a signalling NaN, which the check of values will name
+        values = tensor.float32()
     values.flags.writeable = False
     return stored(values)

@@ -23,7 +23,11 @@ _PREFIXES = (
     (b"{", "JSON"),
     (struct.pack("<I", 0x616B3432), "a llama2.c checkpoint"),
     (struct.pack("<i", 20240326), "an llm.c checkpoint"),
+    (struct.pack("<i", 20240327), "llm.c debug state, not a model"),
     (struct.pack("<i", 20240328), "an llm.c tokenizer"),
+    (struct.pack("<i", 20240520), "llm.c training tokens, not a model"),
+    (struct.pack("<i", 20240801), "llm.c training tokens, not a model"),
+    (struct.pack("<i", 20240803), "an llm.c checkpoint of Llama 3"),
 )
 
 

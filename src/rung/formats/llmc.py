@@ -1,0 +1,62 @@
+"""Read an llm.c GPT-2 checkpoint: header checked, weights left in the mapped file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.errors import FormatError
+from rung.formats.base import Checkpoint
+from rung.formats.files import mapped
+from rung.formats.finite import check_loaded
+from rung.formats.llmc_layout import HEADER_BYTES, Header, parse_header, recognises
+from rung.formats.planes import tensor_in, vector_as_float32
+from rung.storage import StoredTensor
+
+__all__ = ["read", "recognises"]
+
+
+def read(path: str | Path, *, check: bool = True) -> Checkpoint:
+    """The checkpoint at `path`, its matrices read-only views of the mapped file.
+
+    Vectors (norms and biases) of a bfloat16 file are copied to float32. They are always checked
+    to be finite; matrices too when `check` and the file is small (`check_loaded`).
+    Raises FormatError for a file that is missing, unreadable or not what its header says, before
+    anything is allocated for it.
+    """
+    path = Path(path)
+    data = mapped(path, "an llm.c checkpoint")
+    header = parse_header(path, data[:HEADER_BYTES].tobytes())
+    _check_size(path, header, data.size)
+    checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
+    check_loaded(checkpoint, size_bytes=data.size, matrices=check)
+    return checkpoint
+
+
+def _check_size(path: Path, header: Header, found: int) -> None:
+    expected = header.file_bytes
+    if found == expected:
+        return
+    difference = f"{abs(expected - found):,} {'missing' if found < expected else 'too many'}"
+    c = header.config
+    model = f"max_T {c.context_length}, V_padded {header.padded_vocab}, L {c.n_layers}, C {c.dim}"
+    raise FormatError(
+        path,
+        "size",
+        f"{found:,} bytes ({difference})",
+        f"{expected:,} bytes, for its header says {header.label} with {model}",
+    )
+
+
+def _weights(header: Header, data: NDArray[np.uint8]) -> dict[str, StoredTensor]:
+    weights = {}
+    offset = HEADER_BYTES
+    for entry in header.entries():
+        stop = offset + entry.size_bytes
+        weights[entry.name] = vector_as_float32(
+            tensor_in(data[offset:stop], entry.type, entry.shape)
+        )
+        offset = stop + entry.padding_bytes
+    return weights
