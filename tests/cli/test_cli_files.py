@@ -9,7 +9,11 @@ import pytest
 import hf_folder
 from rung.formats import open_checkpoint
 from rung.formats.llama2c_write import write
-from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
+from rung.formats.llmc_write import write as write_llmc
+from rung.formats.native import write as write_native
+from rung.formats.writers import WRITERS
+from rung.models.config import Rope
+from support import GPT2, tiny_checkpoint, tiny_vocabulary, write_tokenizer
 
 
 @pytest.fixture
@@ -29,7 +33,12 @@ def test_info_as_json(command_line, model_file):
     assert sum(kind["share"] for kind in facts["storage"]) == pytest.approx(1)
     memory = facts["memory"]
     assert memory["kv_cache_bytes"] == 2 * 2 * 32 * 2 * 4 * 4
-    assert memory["total_bytes"] == memory["weights_bytes"] + memory["kv_cache_bytes"]
+    assert memory["activations_bytes"] > 0
+    parts = ("weights_bytes", "kv_cache_bytes", "activations_bytes")
+    assert memory["total_bytes"] == sum(memory[part] for part in parts)
+    assert facts["rope"]["base"] == 10000.0
+    assert (facts["bos_id"], facts["eos_ids"], facts["sliding_window"]) == (1, [2], None)
+    assert facts["notes"] == []
 
 
 def test_info_as_text(command_line, model_file):
@@ -38,7 +47,45 @@ def test_info_as_text(command_line, model_file):
     assert (result.exit_code, result.err) == (0, "")
     assert "2 layers" in result.out
     assert str(model_file.with_name("tokenizer.bin")) in result.out
+    assert "SentencePiece BPE (llama2.c), 300 tokens" in result.out
     assert "cache of 16 tokens" in result.out
+    assert "rope interleaved, base 10000, 4 values a head" in result.out
+
+
+def test_info_of_a_tokenizer_that_does_not_fit(command_line, model_file):
+    model_file.with_name("tokenizer.bin").write_bytes(b"rubbish, and a lot of it")
+    result = command_line("info", model_file)
+    assert result.exit_code == 0
+    assert "cannot be used: " in result.out
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        (GPT2, "a learned table"),
+        (
+            {"rope": Rope(dims=4, layout="half", scaling="llama3", factor=8, original_context=8)},
+            "rope half, base 10000, 4 values a head, scaled by llama3 × 8",
+        ),
+        ({"rope": Rope(dims=4, factors=(1.0, 2.0))}, "4 values a head, with factors of its own"),
+        (
+            {
+                "sliding_window": 4,
+                "sliding_layers": (True, False),
+                "local_rope": Rope(dims=4, base=77.0),
+            },
+            "base 77, 4 values a head in layers with a window; a window of 4 tokens in 1 of 2",
+        ),
+        ({"sliding_window": 4}, "; a window of 4 tokens in 2 of 2 layers"),
+    ],
+)
+def test_info_tells_how_positions_are_told(command_line, tmp_path, changes, shown):
+    path = tmp_path / "model.safetensors"
+    write_native(path, tiny_checkpoint(**changes))
+    result = command_line("info", path)
+    assert result.exit_code == 0
+    assert shown in result.out
+    assert json.loads(command_line("info", path, "--json").out)["layers"] == 2
 
 
 @pytest.mark.parametrize("context", [0, 33])
@@ -65,6 +112,35 @@ def test_convert(command_line, model_file, tmp_path, options, version, expected)
     assert expected in result.err
     assert "KiB became" in result.err
     assert "tokenizer: none beside either model" in result.err
+
+
+@pytest.mark.parametrize(
+    ("options", "types"),
+    [([], {"f32"}), (["--type", "i8"], {"i8"}), (["--type", "bf16"], {"bf16"})],
+)
+def test_convert_to_safetensors(command_line, model_file, tmp_path, options, types):
+    output = tmp_path / "out.safetensors"
+    result = command_line("convert", model_file, output, *options)
+    assert (result.exit_code, result.out) == (0, "")
+    assert f"{output}: Rung safetensors ({', '.join(types)})" in result.err
+    weights = open_checkpoint(output).weights
+    assert {w.type.name for w in weights.values() if len(w.shape) == 2} == types
+
+
+def test_convert_to_llmc(command_line, tmp_path):
+    model = tmp_path / "gpt2.bin"
+    write_llmc(model, tiny_checkpoint(**GPT2))
+    result = command_line("convert", model, tmp_path / "out.bin", "--to", "llmc")
+    assert "all weights are exactly as they were" in result.err
+    assert (tmp_path / "out.bin").read_bytes() == model.read_bytes()
+
+
+def test_the_help_of_convert_names_every_format_and_type(command_line):
+    shown = command_line("convert", "--help").out.replace("│", " ").split()
+    words = {word.strip(",;:.()") for word in shown}
+    for name, writer in WRITERS.items():
+        assert name in words
+        assert set(writer.kinds) <= words
 
 
 def test_convert_says_which_tokenizer_to_use(command_line, model_file, tmp_path):
@@ -97,8 +173,10 @@ def test_convert_a_model_onto_itself(command_line, model_file):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--to", "llama2c-v1", "--type", "i8"], "--to llama2c-v1 does not hold i8"),
-        (["--to", "llama2c-v9"], "llama2c-v9"),
+        (["--to", "llama2c-v1", "--type", "i8"], "llama2c-v1 does not hold i8, only f32"),
+        (["--type", "q8_0"], "llama2c-v2 does not hold q8_0, only i8"),
+        (["--to", "llama2c-v9"], "--to is 'llama2c-v9', expected one of llama2c-v0, "),
+        (["--to", "llmc", "--type", "f32"], "norm is 'rms' (llm.c: 'layer')"),
         (["--group-size", 0], "group-size"),
     ],
 )

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import json as json_format
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rung.cli import options, show
-from rung.errors import UsageError
+from rung.errors import RungError, UsageError
 
 if TYPE_CHECKING:
     from rung.formats.base import Checkpoint
-    from rung.models.config import Config
+    from rung.models.config import Config, Rope
 
-_CACHE_VALUE_BYTES = 4  # the cache is float32
+# What tells the common chat templates apart; the first that a template holds names it.
+_TEMPLATE_MARKS = {
+    "<|im_start|>": "chatml",
+    "<|start_header_id|>": "llama3",
+    "<start_of_turn>": "gemma",
+    "[INST]": "llama2 or mistral",
+    "<|user|>": "phi3 or zephyr",
+}
 
 
 def info(
@@ -21,7 +29,7 @@ def info(
     context: options.Context = None,
     json: options.Json = False,
 ) -> None:
-    """Describe a model: its shape, its storage, and the memory it needs.
+    """Describe a model: its shape, its storage, its tokenizer, and the memory it needs.
 
     Nothing is loaded but the file's header. Memory is for one sequence of --context tokens.
     """
@@ -35,11 +43,10 @@ def info(
 
 def describe(checkpoint: Checkpoint, context_length: int) -> dict[str, Any]:
     """The facts of a model; sizes in bytes."""
-    from rung.tokenizers import find_tokenizer
+    from rung.engine.need import memory_need
 
     config = checkpoint.config
-    tokenizer = find_tokenizer(checkpoint.path, config.vocab_size)
-    cache_bytes = cache_size_bytes(config, context_length)
+    need = memory_need(checkpoint, context_length=context_length)
     return {
         "path": str(checkpoint.path),
         "format": checkpoint.format,
@@ -48,28 +55,68 @@ def describe(checkpoint: Checkpoint, context_length: int) -> dict[str, Any]:
         "layers": config.n_layers,
         "dim": config.dim,
         "hidden_dim": config.hidden_dim,
+        "mlp": config.mlp,
+        "norm": config.norm,
         "heads": config.n_heads,
         "kv_heads": config.n_kv_heads,
         "head_dim": config.head_dim,
+        "rope": _rope(config.rope),
+        "local_rope": _rope(config.local_rope),
+        "sliding_window": config.sliding_window,
+        "sliding_layers": sum(config.slides(layer) for layer in range(config.n_layers)),
         "vocab_size": config.vocab_size,
+        "bos_id": config.bos_id,
+        "eos_ids": list(config.eos_ids),
         "tied_output": config.tied_output,
         "trained_context": config.context_length,
-        "tokenizer": None if tokenizer is None else str(tokenizer),
+        **_tokenizer(checkpoint),
         "file_bytes": checkpoint.file_bytes,
         "storage": _storage(checkpoint),
         "memory": {
             "context": context_length,
-            "weights_bytes": checkpoint.size_bytes,
-            "kv_cache_bytes": cache_bytes,
-            "total_bytes": checkpoint.size_bytes + cache_bytes,
+            **need._asdict(),
+            "total_bytes": need.total_bytes,
         },
+        "notes": list(checkpoint.notes),
     }
 
 
-def cache_size_bytes(config: Config, context_length: int) -> int:
-    """Bytes of keys and values of one sequence."""
-    values = 2 * config.n_layers * context_length * config.n_kv_heads * config.head_dim
-    return values * _CACHE_VALUE_BYTES
+def _rope(rope: Rope | None) -> dict[str, Any] | None:
+    """A rotation's fields; long lists of factors are left out, for they say nothing to a reader."""
+    if rope is None:
+        return None
+    fields = asdict(rope)
+    return fields | {
+        name: None if factors is None else len(factors)
+        for name, factors in fields.items()
+        if name in ("factors", "long_factors")
+    }
+
+
+def _tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Where the tokenizer is, its kind and size, and the chat template that came with it."""
+    from rung.tokenizers import find_tokenizer, open_tokenizer
+
+    facts: dict[str, Any] = {
+        "tokenizer": None,
+        "tokenizer_kind": None,
+        "tokenizer_tokens": None,
+        "chat_template": None,
+    }
+    path = find_tokenizer(checkpoint.path, checkpoint.config.vocab_size)
+    if path is None:
+        return facts
+    facts["tokenizer"] = str(path)
+    try:
+        tokenizer = open_tokenizer(path, checkpoint.config.vocab_size)
+    except RungError as error:  # a model can be described without it
+        return facts | {"tokenizer_kind": f"cannot be used: {error}"}
+    facts["tokenizer_kind"] = tokenizer.kind
+    facts["tokenizer_tokens"] = tokenizer.vocab_size
+    if (template := tokenizer.chat_template) is not None:
+        marks = (name for mark, name in _TEMPLATE_MARKS.items() if mark in template)
+        facts["chat_template"] = next(marks, "of no common kind")
+    return facts
 
 
 def _checked_context(context: int | None, config: Config) -> int:
@@ -106,20 +153,57 @@ def _text(facts: dict[str, Any]) -> str:
     shown = {
         "model": facts["path"],
         "format": facts["format"],
-        "family": facts["family"],
+        "family": f"{facts['family']}, {facts['norm']} norm, {facts['mlp']}",
         "parameters": f"{show.count(facts['parameters'])} ({facts['parameters']:,})",
         "shape": f"{facts['layers']} layers, dim {facts['dim']}, hidden {facts['hidden_dim']}",
         "heads": f"{facts['heads']} of {facts['head_dim']}, {facts['kv_heads']} of keys and values",
+        "positions": _positions(facts),
         "vocabulary": f"{facts['vocab_size']:,} tokens, "
         + ("tied output" if facts["tied_output"] else "untied output"),
         "context": f"{facts['trained_context']:,} tokens",
         "tokenizer": facts["tokenizer"] or "none beside the model: name one with --tokenizer",
+        **_tokenizer_lines(facts),
         "file": show.size(facts["file_bytes"]),
         **{_storage_name(i): _storage_line(kind) for i, kind in enumerate(facts["storage"])},
         "memory": f"{show.size(memory['total_bytes'])} = {show.size(memory['weights_bytes'])} "
-        f"weights + {show.size(memory['kv_cache_bytes'])} cache of {memory['context']:,} tokens",
+        f"weights + {show.size(memory['kv_cache_bytes'])} cache of {memory['context']:,} tokens "
+        f"+ {show.size(memory['activations_bytes'])} activations",
+        **{f"note {i}": note for i, note in enumerate(facts["notes"], start=1)},
     }
     return show.facts(shown)
+
+
+def _positions(facts: dict[str, Any]) -> str:
+    """How positions are told, and how far a token sees."""
+    if facts["rope"] is None:
+        return "a learned table"
+    parts = [_rotation(facts["rope"])]
+    if facts["local_rope"] is not None:
+        parts.append(f"{_rotation(facts['local_rope'])} in layers with a window")
+    if facts["sliding_window"] is not None and facts["sliding_layers"]:
+        layers = f"{facts['sliding_layers']} of {facts['layers']} layers"
+        parts.append(f"a window of {facts['sliding_window']:,} tokens in {layers}")
+    return "; ".join(parts)
+
+
+def _rotation(rope: dict[str, Any]) -> str:
+    parts = [f"rope {rope['layout']}, base {rope['base']:g}, {rope['dims']} values a head"]
+    if rope["scaling"] != "none":
+        parts.append(f"scaled by {rope['scaling']} × {rope['factor']:g}")
+    if rope["factors"] is not None or rope["long_factors"] is not None:
+        parts.append("with factors of its own")
+    return ", ".join(parts)
+
+
+def _tokenizer_lines(facts: dict[str, Any]) -> dict[str, str]:
+    if facts["tokenizer"] is None:
+        return {}
+    if facts["tokenizer_tokens"] is None:
+        return {"": facts["tokenizer_kind"]}
+    return {
+        "": f"{facts['tokenizer_kind']}, {facts['tokenizer_tokens']:,} tokens",
+        "chat template": facts["chat_template"] or "none",
+    }
 
 
 def _storage_name(index: int) -> str:

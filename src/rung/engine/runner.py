@@ -28,6 +28,20 @@ Activations = Literal["float32", "int8"]
 MAX_TOKENS = 256
 
 
+def build_decoder(checkpoint: Checkpoint, *, n_slots: int, context_length: int) -> Decoder:
+    """The decoder of a checkpoint, for so many sequences of so many positions."""
+    types = {name: weight.type for name, weight in checkpoint.weights.items()}
+    return Decoder(checkpoint.config, types, n_slots=n_slots, context_length=context_length)
+
+
+def build_graph(decoder: Decoder, activations: Activations) -> Graph:
+    """A decoder's graph as it runs, after all passes."""
+    graph = decoder.build()
+    if activations == "int8":
+        graph = quantize_activations(graph)
+    return drop_dead_nodes(graph)
+
+
 class ModelRunner:
     """A checkpoint on a backend: its weights where they are, its KV cache, its plans."""
 
@@ -49,24 +63,14 @@ class ModelRunner:
         self.backend = backend
         self.activations = activations
         self.checkpoint = checkpoint
-        decoder = self._decoder()
-        graph = self._graph(decoder)
+        decoder = build_decoder(checkpoint, n_slots=n_slots, context_length=context_length)
+        graph = build_graph(decoder, activations)
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
         self._resident = {tensor: weights[tensor.name] for tensor in graph.of_role("weight")}
         self._resident |= self._allocate_states(graph)
         most = {"T": self.max_tokens, "R": self.max_tokens}
         self.executor = Executor(graph, backend, self._resident, most, on_compile=on_compile)
-
-    def _decoder(self) -> Decoder:
-        types = {name: weight.type for name, weight in self.checkpoint.weights.items()}
-        return Decoder(self.config, types, n_slots=self.n_slots, context_length=self.context_length)
-
-    def _graph(self, decoder: Decoder) -> Graph:
-        graph = decoder.build()
-        if self.activations == "int8":
-            graph = quantize_activations(graph)
-        return drop_dead_nodes(graph)
 
     def _allocate_states(self, graph: Graph) -> dict[Tensor, StoredTensor]:
         return {

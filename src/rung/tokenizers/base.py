@@ -5,14 +5,20 @@ from __future__ import annotations
 import codecs
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 
 class Tokenizer(ABC):
-    """Text to token ids and back. Ids are in range(vocab_size)."""
+    """Text to token ids and back. Ids are in range(vocab_size).
 
+    kind: what it is, in words. chat_template: the Jinja template that came with it, where one did.
+    """
+
+    kind: ClassVar[str]
     vocab_size: int
     bos_id: int | None
     eos_ids: frozenset[int]
+    chat_template: str | None = None
 
     @abstractmethod
     def encode(self, text: str, *, bos: bool = True) -> list[int]:

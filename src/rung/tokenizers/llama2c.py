@@ -36,6 +36,7 @@ class Llama2cTokenizer(Tokenizer):
     control token, however it is spelled. A byte that has no token becomes the unknown token.
     """
 
+    kind = "SentencePiece BPE (llama2.c)"
     bos_id: int | None = BOS
     eos_ids = frozenset({EOS})
 
