@@ -17,6 +17,7 @@ from rung.engine.model import Model
 from rung.formats.base import Checkpoint
 from rung.models.config import Config, Rope
 from rung.tokenizers.base import Tokenizer
+from rung.tokenizers.special import SpecialTokens
 
 BOS, EOS, FIRST_BYTE = 1, 2, 3
 VOCAB_SIZE = FIRST_BYTE + 256
@@ -27,20 +28,30 @@ NextToken = Callable[[Sequence[int]], int]
 class ByteTokenizer(Tokenizer):
     """One token a byte: id = byte + 3."""
 
+    kind = "bytes"
     vocab_size = VOCAB_SIZE
     bos_id: int | None = BOS
+    eos_id: int | None = EOS
     eos_ids = frozenset({EOS})
+    special_ids = frozenset({0, BOS, EOS})
+    default_template = "llama2"
 
-    def encode(self, text: str, *, bos: bool = True) -> list[int]:
-        """BOS and the bytes."""
-        return [BOS] * bos + [byte + FIRST_BYTE for byte in text.encode()]
+    def _encode(self, text: str, *, special: bool, joined: bool) -> list[int]:
+        """The bytes, and with `special` <s> and </s>."""
+        parts = SpecialTokens({"<s>": BOS, "</s>": EOS}).split(text) if special else [text]
+        ids: list[int] = []
+        for part in parts:
+            ids += [part] if isinstance(part, int) else [b + FIRST_BYTE for b in part.encode()]
+        return ids
 
     def token_bytes(self, token: int, *, previous: int | None = None) -> bytes:
         """The byte; nothing for BOS and EOS."""
         return bytes([token - FIRST_BYTE]) if token >= FIRST_BYTE else b""
 
     def piece(self, token: int) -> str:
-        """The byte, escaped where it is not ASCII."""
+        """The byte, escaped where it is not ASCII; or <s>, </s>."""
+        if token in (BOS, EOS):
+            return "<s>" if token == BOS else "</s>"
         return self.token_bytes(token).decode(errors="backslashreplace")
 
 

@@ -61,6 +61,40 @@ def test_commands(chat):
         assert expected in result.err
 
 
+def test_a_block_of_lines_between_quotes(chat):
+    assert chat('"""one\n  and /more\n\n"""\ntwo\n"""three"""\n').out == "A\nB\nC\n"
+
+
+def test_a_conversation_is_saved_and_gone_on_with(chat, tmp_path):
+    path = tmp_path / "talk.json"
+    assert chat(f"one\ntwo\n/save {path}\n").err == "(saved: 2 turns)\n"
+    result = chat(f"/load {path}\nthree\n/save\n/load\n")
+    assert result.out == "C\n"
+    assert result.err == "(loaded: 2 turns)\n(name a file: /save FILE)\n(name a file: /load FILE)\n"
+
+
+def test_a_file_that_cannot_be_loaded(chat, tmp_path):
+    lines = f"/load {tmp_path}/none\none\n"
+    result = chat(lines)
+    assert (result.exit_code, result.out) == (1, "")
+    assert "none: file is missing, expected a conversation" in result.err
+    result = chat(lines, terminal=True)
+    assert (result.exit_code, result.out) == (0, "A\n")
+    assert "none: file is missing" in result.err
+
+
+def test_a_template_by_name_or_file(chat, tmp_path):
+    assert chat("one\n", "--chat-template", "llama2").out == "A\n"
+    result = chat("one\n", "--chat-template", "nope")
+    assert (result.exit_code, result.out) == (2, "")
+    assert "no chat template 'nope'" in result.err
+    path = tmp_path / "looping.jinja"
+    path.write_text("{{ 'a' * 10 ** 11 }}")
+    result = chat("one\n", "--chat-template", path)
+    assert (result.exit_code, result.err.count("\n")) == (1, 1)
+    assert f"the chat template {path} needs more memory" in result.err
+
+
 def test_an_answer_cut_by_max_tokens_is_told(chat):
     result = chat("one\n", "-n", 1)
     assert result.out == "\n"

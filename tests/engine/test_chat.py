@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine_fakes import BOS, EOS, ByteTokenizer, FakeRunner, fake_model, says
-from rung.engine.chat import LLAMA2
+from rung.engine.templates import LLAMA2
 from rung.errors import ContextError
 
 TOKENIZER = ByteTokenizer()

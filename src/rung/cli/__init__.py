@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from rung import __version__
-from rung.cli import chat, convert, devices, generate, info
+from rung.cli import chat, convert, devices, generate, info, tokenize
 from rung.cli.errors import exit_codes
 from rung.cli.streams import use_utf8
 
@@ -60,6 +60,7 @@ def rung(
 
 app.command("generate")(generate.generate)
 app.command("chat")(chat.chat)
+app.command("tokenize")(tokenize.tokenize)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("devices")(devices.devices)

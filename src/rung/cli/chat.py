@@ -23,6 +23,16 @@ def chat(
             show_default=False,
         ),
     ] = None,
+    chat_template: Annotated[
+        str | None,
+        typer.Option(
+            "--chat-template",
+            metavar="NAME|FILE",
+            help="llama2, chatml, llama3, gemma, phi3, mistral, zephyr, or a file with a Jinja "
+            "template; without it, the model's own.",
+            show_default=False,
+        ),
+    ] = None,
     max_tokens: Annotated[
         int,
         typer.Option(
@@ -45,9 +55,9 @@ def chat(
 ) -> None:
     """Talk with a model.
 
-    /help lists the commands; a line that ends with a backslash goes on in the next. Ctrl-C stops an
-    answer, Ctrl-D ends the conversation. From a pipe every line is a turn; answers alone go to
-    stdout.
+    /help lists the commands. A line that ends with a backslash goes on in the next; three double
+    quotes begin a turn of several lines, and end it. Ctrl-C stops an answer, Ctrl-D ends the
+    conversation. From a pipe every line is a turn; answers alone go to stdout.
     """
     sampling = SamplingOptions(
         temperature=temperature,
@@ -62,4 +72,5 @@ def chat(
     with loaded(model, tokenizer=tokenizer, threads=threads, context=context) as opened:
         from rung.cli.conversation import Conversation
 
-        Conversation(opened.model.chat(system=system), sampling, max_tokens=max_tokens).run()
+        talk = opened.model.chat(system=system, template=chat_template)
+        Conversation(talk, sampling, max_tokens=max_tokens).run()

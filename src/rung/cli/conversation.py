@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from rung.cli.interrupts import Interrupts
@@ -12,9 +13,10 @@ from rung.cli.streams import note, write
 from rung.engine.chat import Chat
 from rung.engine.generate import Generation
 from rung.engine.params import SamplingOptions
-from rung.errors import ContextError
+from rung.errors import RungError
 
 _PROMPT, _MORE = "> ", ". "
+_QUOTES = '"""'
 
 
 class _Command(NamedTuple):
@@ -27,8 +29,8 @@ class _Command(NamedTuple):
 class Conversation:
     """Reads turns and commands until the input ends, and writes the answers.
 
-    At a terminal there is a prompt, and a turn too long for the context is refused with a note;
-    from a pipe it is an error.
+    At a terminal there is a prompt, and what cannot be done (a turn too long for the context, a
+    file that cannot be read) is told; from a pipe it is an error that ends the conversation.
     """
 
     def __init__(self, chat: Chat, sampling: SamplingOptions, *, max_tokens: int) -> None:
@@ -52,7 +54,12 @@ class Conversation:
                 if self._interactive:
                     note()
                 return
-            self._handle(text)
+            try:
+                self._handle(text)
+            except RungError as error:
+                if not self._interactive:
+                    raise
+                note(f"({error})")
 
     def _handle(self, text: str) -> None:
         if not text.strip():
@@ -63,7 +70,7 @@ class Conversation:
             self._ask(text)
 
     def _command(self, text: str) -> None:
-        name, _, argument = text.partition(" ")
+        name, _, argument = text.strip().partition(" ")
         command = _COMMANDS.get(name)
         if command is None:
             note(f"{name} is no command; /help lists them")
@@ -72,13 +79,7 @@ class Conversation:
 
     def _ask(self, text: str) -> None:
         n_dropped = self._chat.n_dropped
-        try:
-            answer = self._chat.ask(text, max_tokens=self._max_tokens, **self._next_sampling())
-        except ContextError as error:
-            if not self._interactive:
-                raise
-            note(f"({error})")
-            return
+        answer = self._chat.ask(text, max_tokens=self._max_tokens, **self._next_sampling())
         self._n_asked += 1
         if dropped := self._chat.n_dropped - n_dropped:
             turns = "turn was" if dropped == 1 else f"{dropped} turns were"
@@ -100,13 +101,26 @@ class Conversation:
             note("(stopped)")
 
     def _read_turn(self) -> str:
-        """A line, or several where each but the last ends with a backslash. Raises EOFError."""
-        lines = []
+        """A line; or several, each but the last ending with a backslash, or all between quotes.
+
+        Raises EOFError.
+        """
         line = self._read_line(_PROMPT)
+        if line.startswith(_QUOTES):
+            return self._read_block(line.removeprefix(_QUOTES))
+        lines = []
         while line.endswith("\\"):
             lines.append(line[:-1])
             line = self._read_line(_MORE)
         return "\n".join([*lines, line])
+
+    def _read_block(self, line: str) -> str:
+        """The lines up to one that ends with three double quotes, as they are."""
+        lines = []
+        while not line.rstrip().endswith(_QUOTES):
+            lines.append(line)
+            line = self._read_line(_MORE)
+        return "\n".join([*lines, line.rstrip().removesuffix(_QUOTES)]).strip("\n")
 
     def _read_line(self, prompt: str) -> str:
         if self._interactive and sys.stdout.isatty():
@@ -140,6 +154,20 @@ class Conversation:
         undone = self._chat.undo()
         note("(nothing to undo)" if undone is None else f"(forgotten: {undone})")
 
+    def _save(self, name: str) -> None:
+        if not name:
+            note("(name a file: /save FILE)")
+            return
+        self._chat.save(Path(name).expanduser())
+        note(f"(saved: {_turns(len(self._chat.turns))})")
+
+    def _load(self, name: str) -> None:
+        if not name:
+            note("(name a file: /load FILE)")
+            return
+        self._chat.load(Path(name).expanduser())
+        note(f"(loaded: {_turns(len(self._chat.turns))})")
+
     def _retry(self, _: str) -> None:
         undone = self._chat.undo()
         if undone is None:
@@ -154,9 +182,15 @@ _COMMANDS = {
     "/system": _Command("begin anew with this system prompt (/system TEXT)", Conversation._system),
     "/undo": _Command("forget the last turn", Conversation._undo),
     "/retry": _Command("answer the last turn again", Conversation._retry),
+    "/save": _Command("write the conversation to a JSON file (/save FILE)", Conversation._save),
+    "/load": _Command("go on with a conversation that was saved (/load FILE)", Conversation._load),
     "/quit": _Command("end the conversation (also /exit, Ctrl-D)", Conversation._quit),
     "/exit": _Command("end the conversation", Conversation._quit),
 }
+
+
+def _turns(count: int) -> str:
+    return "1 turn" if count == 1 else f"{count} turns"
 
 
 def _write_answer(answer: Generation) -> None:

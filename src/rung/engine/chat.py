@@ -1,64 +1,56 @@
-"""Chat: a conversation as token ids, in the form that a model was trained on.
+"""Chat: a conversation with a model, what is kept of it, and how it is saved.
 
-A template writes one turn at a time. The tokens of an answer are kept as they were generated, never
-encoded again from their text, so the cache of a session holds the whole conversation so far.
+The tokens of an answer are kept as they were generated, never encoded again from their text, so the
+cache of a session holds the whole conversation so far.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Unpack
+from pathlib import Path
+from typing import Any, Protocol, Unpack
 
 from rung.engine.generate import Generation
 from rung.engine.options import GenerateOptions, Prompts
 from rung.engine.session import Session
-from rung.errors import ContextError
-from rung.tokenizers.base import Tokenizer
+from rung.engine.templates import LLAMA2, ChatTemplate, PastTurn
+from rung.errors import ContextError, FormatError, UsageError
+from rung.formats.files import opened, replacing
 
 # Room kept free for the answer when old turns are dropped, as a fraction of the context.
 _ANSWER_SHARE = 4
+_MAX_FILE_BYTES = 1 << 26
 
 
-class ChatTemplate(ABC):
-    """How a model was taught to read a conversation; stateless.
+class Answer(Protocol):
+    """What an assistant said, or is saying."""
 
-    A turn is the ids of `open_turn`, the answer's own tokens, then the ids of `close_turn`.
-    """
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        ...
 
-    name: str
-    stop: tuple[str, ...] = ()
-    """Strings that end an answer, besides the model's end-of-text tokens."""
+    @property
+    def tokens(self) -> list[int]:
+        """Its ids."""
+        ...
 
-    @abstractmethod
-    def open_turn(self, tokenizer: Tokenizer, user: str, *, system: str | None) -> list[int]:
-        """Ids up to where the answer begins; `system` is given in the first turn only."""
-
-    @abstractmethod
-    def close_turn(self, tokenizer: Tokenizer) -> list[int]:
-        """Ids that follow an answer."""
-
-
-class Llama2Template(ChatTemplate):
-    """BOS [INST] <<SYS>>⏎system⏎<</SYS>>⏎⏎user [/INST] answer EOS.
-
-    The form of Llama 2 chat models, of llama2.c, and of the built-in model.
-    """
-
-    name = "llama2"
-
-    def open_turn(self, tokenizer: Tokenizer, user: str, *, system: str | None) -> list[int]:
-        """Ids of BOS and the instruction."""
-        if system:
-            user = f"<<SYS>>\n{system}\n<</SYS>>\n\n{user}"
-        return tokenizer.encode(f"[INST] {user} [/INST]")
-
-    def close_turn(self, tokenizer: Tokenizer) -> list[int]:
-        """EOS."""
-        return sorted(tokenizer.eos_ids)[:1]
+    def close(self) -> None:
+        """Ends it here."""
+        ...
 
 
-LLAMA2 = Llama2Template()
+@dataclass(frozen=True)
+class SavedAnswer:
+    """An answer that was not generated here, such as one from a file."""
+
+    text: str
+    tokens: list[int]
+
+    def close(self) -> None:
+        """Nothing: it is over."""
 
 
 @dataclass
@@ -66,7 +58,7 @@ class Turn:
     """A question and its answer, which may still be in the making or have been interrupted."""
 
     user: str
-    answer: Generation
+    answer: Answer
 
 
 class Chat:
@@ -123,6 +115,44 @@ class Chat:
         while self.turns:
             self.undo()
 
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation as a list of {"role": …, "content": …}, the system prompt first."""
+        messages = [{"role": "system", "content": self.system}] if self.system else []
+        for turn in self.turns:
+            messages.append({"role": "user", "content": turn.user})
+            messages.append({"role": "assistant", "content": turn.answer.text})
+        return messages
+
+    def restore(self, messages: Sequence[Mapping[str, str]]) -> None:
+        """Makes the conversation what `messages` says, as `messages()` gives it.
+
+        Raises UsageError where users and assistants do not take turns.
+        """
+        system, pairs = _paired(messages)
+        encode = self._prompts.tokenizer.encode
+        joined = self._prompts.tokenizer.joins
+        turns = [
+            Turn(user, SavedAnswer(text, encode(text, bos=False, joined=joined)))
+            for user, text in pairs
+        ]
+        self.reset()
+        self.system = system
+        self.turns = turns
+
+    def save(self, path: Path) -> None:
+        """Writes the conversation to a JSON file, which is replaced as a whole or not at all."""
+        content = {"rung_chat": 1, "messages": self.messages()}
+        text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+        with replacing(path) as file:
+            file.write(text.encode("utf-8", "replace"))
+
+    def load(self, path: Path) -> None:
+        """Makes the conversation the one that was saved at `path`.
+
+        Raises FormatError for a file that `save` did not write.
+        """
+        self.restore(_read_messages(path))
+
     def _fit(self, user: str) -> tuple[list[Turn], list[int]]:
         """The turns that stay and the ids of the prompt, with room for an answer."""
         context_length = self._prompts.context_length
@@ -143,12 +173,45 @@ class Chat:
 
     def _ids(self, turns: list[Turn], user: str) -> list[int]:
         """The ids of a conversation up to where the next answer begins."""
-        tokenizer = self._prompts.tokenizer
-        ids: list[int] = []
-        system = self.system
-        for turn in turns:
-            ids += self.template.open_turn(tokenizer, turn.user, system=system)
-            ids += turn.answer.tokens
-            ids += self.template.close_turn(tokenizer)
-            system = None
-        return ids + self.template.open_turn(tokenizer, user, system=system)
+        past = [PastTurn(turn.user, turn.answer.text, turn.answer.tokens) for turn in turns]
+        return self.template.prompt(self._prompts.tokenizer, past, user, system=self.system)
+
+
+def _paired(messages: Sequence[Mapping[str, str]]) -> tuple[str | None, list[tuple[str, str]]]:
+    """The system prompt, and what was said in each turn."""
+    system = None
+    said = list(messages)
+    if said and said[0]["role"] == "system":
+        system = said.pop(0)["content"]
+    roles = [message["role"] for message in said]
+    if len(said) % 2 or roles != ["user", "assistant"] * (len(said) // 2):
+        raise UsageError(
+            "the messages of a conversation are one of the role system, where there is one, then "
+            f"user and assistant in turns; found {', '.join(roles) or 'none'}"
+        )
+    texts = [message["content"] for message in said]
+    return system, list(zip(texts[::2], texts[1::2], strict=True))
+
+
+def _read_messages(path: Path) -> list[dict[str, str]]:
+    expected = "a conversation that /save wrote"
+    with opened(path, expected) as file:
+        data = file.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise FormatError(path, "size", f"over {_MAX_FILE_BYTES:,} bytes", expected)
+    try:
+        content: Any = json.loads(data)
+    except (ValueError, RecursionError):
+        raise FormatError(path, "content", "not JSON", expected) from None
+    if not isinstance(content, dict) or content.get("rung_chat") != 1:
+        raise FormatError(path, "rung_chat", "missing or another version", "1")
+    messages = content.get("messages")
+    if not isinstance(messages, list) or not all(map(_is_message, messages)):
+        raise FormatError(path, "messages", "something else", "a list of roles and contents")
+    return messages
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(key), str) for key in ("role", "content")
+    )

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from rung.engine import evaluate
 from rung.engine.batch import Runner
-from rung.engine.chat import LLAMA2, Chat, ChatTemplate
+from rung.engine.chat import Chat
 from rung.engine.generate import Engine, Generation, generate_all
 from rung.engine.options import GenerateOptions, Prompt, Prompts
 from rung.engine.sequence import Completion
 from rung.engine.session import Session
-from rung.errors import RungError, TokenizerError, UsageError
+from rung.engine.templates import ChatTemplate, template_for
+from rung.errors import RungError, UsageError
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
 from rung.tokenizers.base import Tokenizer
@@ -106,9 +107,24 @@ class Model:
         """A slot that remembers what it has read: a longer prompt then costs only its new end."""
         return Session(self._engine, self.prompts)
 
-    def chat(self, *, system: str | None = None, template: ChatTemplate = LLAMA2) -> Chat:
-        """A conversation, which holds a slot for the life of the model."""
-        return Chat(self.session(), self.prompts, template=template, system=system)
+    def chat(
+        self, *, system: str | None = None, template: str | ChatTemplate | None = None
+    ) -> Chat:
+        """A conversation, which holds a slot for the life of the model.
+
+        system: how the model should answer, said before the first turn.
+        template: a name (llama2, chatml, llama3, gemma, phi3, mistral, zephyr), a file with a Jinja
+            template, or a ChatTemplate; None is the model's own.
+
+        Raises UsageError where the model has no template, or there is none of this name.
+
+        >>> chat = model.chat(system="Answer in one sentence.")
+        >>> for piece in chat.ask("Who was Lily?", max_tokens=100):
+        ...     print(piece, end="", flush=True)
+        >>> chat.save(Path("lily.json"))
+        """
+        chosen = template_for(self.tokenizer, template)
+        return Chat(self.session(), self.prompts, template=chosen, system=system)
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [T, V] after each of `ids`, read in chunks from an empty cache.
@@ -166,13 +182,14 @@ def load(
     Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one
     that does not fit, UsageError for numbers out of range, BackendError where memory runs out.
     """
+    from rung.engine.vocabulary import checkpoint_tokenizer
     from rung.formats import open_checkpoint
 
     _check_count("threads", threads)
     _check_count("slots", slots)
     checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
     _check_count("context_length", context_length, checkpoint.config.context_length)
-    opened = _open_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
+    opened = checkpoint_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
     # Only now: it imports the compiler, and a mistake above should be told at once.
     from rung.engine.runner import plan_model
 
@@ -192,19 +209,6 @@ def built_in_model() -> Path:
     if not path.is_file():
         raise RungError(f"this installation has no built-in model ({path}); name a model file")
     return path
-
-
-def _open_tokenizer(checkpoint: Checkpoint, path: Path | None) -> Tokenizer:
-    from rung.tokenizers import find_tokenizer, open_tokenizer
-
-    vocab_size = checkpoint.config.vocab_size
-    path = path or find_tokenizer(checkpoint.path, vocab_size)
-    if path is None:
-        raise TokenizerError(
-            f"{checkpoint.path}: no tokenizer with {vocab_size} tokens lies beside it; "
-            "name one with --tokenizer (in Python: tokenizer=...)"
-        )
-    return open_tokenizer(path, vocab_size)
 
 
 def _check_count(name: str, value: int | None, most: int | None = None) -> None:

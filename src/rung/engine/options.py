@@ -39,7 +39,10 @@ class Prompts:
     def encode(self, prompt: Prompt) -> list[int]:
         """The ids of a prompt: text is encoded after BOS, ids are taken as they are."""
         if isinstance(prompt, str):
-            return self.tokenizer.encode(prompt)
+            ids = self.tokenizer.encode(prompt)
+            bos = self.tokenizer.bos_id
+            # A model must read something before it can write, even one that has no use for BOS.
+            return [bos] if not ids and bos is not None else ids
         return [int(token) for token in prompt]
 
     def request(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from rung.errors import FormatError, TokenizerError
 from rung.formats.files import opened
 from rung.formats.signatures import looks_like
 from rung.tokenizers.base import Tokenizer
-from rung.tokenizers.merge import merge_pairs
+from rung.tokenizers.merge import merge_pairs, score_ranks
+from rung.tokenizers.special import SpecialTokens
 
 UNKNOWN, BOS, EOS = 0, 1, 2
 _CONTROL = (UNKNOWN, BOS, EOS)
@@ -38,7 +39,10 @@ class Llama2cTokenizer(Tokenizer):
 
     kind = "SentencePiece BPE (llama2.c)"
     bos_id: int | None = BOS
+    eos_id: int | None = EOS
     eos_ids = frozenset({EOS})
+    special_ids = frozenset(_CONTROL)
+    default_template = "llama2"
 
     def __init__(self, pieces: Sequence[bytes], scores: NDArray[np.float32]) -> None:
         """A piece and a score for each token, in order of id."""
@@ -46,14 +50,32 @@ class Llama2cTokenizer(Tokenizer):
         self._pieces = pieces
         self._scores = scores
 
-    def encode(self, text: str, *, bos: bool = True) -> list[int]:
-        """Token ids of `text`: a space is put before it, then pairs are merged by score.
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """The spelling of each token, in order of id."""
+        return self._pieces
 
-        Raises TokenizerError for text with a lone surrogate, which UTF-8 has no bytes for.
-        """
-        _require_utf8(text)
-        tokens = merge_pairs(list(self._characters(text)), self._merged)
-        return [BOS, *tokens] if bos else tokens
+    @property
+    def scores(self) -> NDArray[np.float32]:
+        """The score of each token, in order of id."""
+        return self._scores
+
+    @property
+    def byte_tokens(self) -> Collection[int]:
+        """The tokens that stand for a byte."""
+        return self._byte_ids.values()
+
+    def _encode(self, text: str, *, special: bool, joined: bool) -> list[int]:
+        """A space is put before the text, then pairs are merged by score."""
+        ids: list[int] = []
+        for part in self._specials.split(text) if special else [text]:
+            if isinstance(part, int):
+                ids.append(part)
+            else:
+                prefix = "" if joined or not part else " "
+                ids += merge_pairs(list(self._characters(prefix + part)), self._merged)
+            joined = not isinstance(part, int)
+        return ids
 
     def token_bytes(self, token: int, *, previous: int | None = None) -> bytes:
         """The bytes that `token` adds after `previous`: none for a control token.
@@ -73,14 +95,13 @@ class Llama2cTokenizer(Tokenizer):
         return self._piece(token).decode(errors="backslashreplace")
 
     def _piece(self, token: int) -> bytes:
-        if not 0 <= token < self.vocab_size:
-            raise TokenizerError(f"token {token} is not in the vocabulary of {self.vocab_size}")
+        self._check(token)
         return self._pieces[token]
 
     def _characters(self, text: str) -> Iterator[int]:
         """One token a character, or one a byte where the vocabulary lacks the character."""
         known: dict[str, list[int]] = {}
-        for character in " " + text if text else "":
+        for character in text:
             if character not in known:
                 data = character.encode()
                 token = self._ids.get(data)
@@ -113,9 +134,14 @@ class Llama2cTokenizer(Tokenizer):
 
     @cached_property
     def _ranks(self) -> list[int]:
-        """The place of each token's score among all scores, 0 the best; equal scores share it."""
-        _, ranks = np.unique(-self._scores, return_inverse=True)
-        return [int(rank) for rank in ranks]
+        return score_ranks(self._scores)
+
+    @cached_property
+    def _specials(self) -> SpecialTokens:
+        """BOS and EOS as the vocabulary spells them, without the line breaks around."""
+        return SpecialTokens(
+            {self.piece(token).strip(): token for token in _CONTROL[1 : self.vocab_size]}
+        )
 
     @cached_property
     def _byte_ids(self) -> dict[int, int]:
@@ -128,8 +154,13 @@ class Llama2cTokenizer(Tokenizer):
         }
 
 
-def read(path: str | Path, vocab_size: int) -> Llama2cTokenizer:
-    """The tokenizer in a tokenizer.bin, for a model of `vocab_size` tokens.
+def recognises(head: bytes) -> bool:
+    """Whether a file that starts so may be a tokenizer.bin, which has no magic number."""
+    return len(head) >= _HEAD.size and 1 <= _longest(head) <= _MAX_TOKEN_LENGTH
+
+
+def read(path: str | Path, vocab_size: int | None = None) -> Llama2cTokenizer:
+    """The tokenizer in a tokenizer.bin, for a model of `vocab_size` tokens (None: any).
 
     The file does not say how many tokens it has: it must end with the last of the model's.
     Raises TokenizerError where it has more or fewer, FormatError where it is damaged.
@@ -137,44 +168,54 @@ def read(path: str | Path, vocab_size: int) -> Llama2cTokenizer:
     path = Path(path)
     data, longest = _contents(path, vocab_size)
     pieces: list[bytes] = []
-    scores = np.empty(vocab_size, np.float32)
+    scores: list[float] = []
     offset = _HEAD.size
-    for token in range(vocab_size):
-        if offset == len(data):
-            raise _wrong_size(path, f"only {token}", vocab_size)
-        scores[token], piece = _record(path, data, offset, token, longest)
+    while offset < len(data) and len(pieces) != vocab_size:
+        score, piece = _record(path, data, offset, len(pieces), longest)
         pieces.append(piece)
+        scores.append(score)
         offset += _RECORD.size + len(piece)
-    if offset != len(data):
+    if vocab_size is not None and len(pieces) < vocab_size:
+        raise _wrong_size(path, f"only {len(pieces)}", vocab_size)
+    if vocab_size is not None and offset != len(data):
         raise _wrong_size(path, f"more ({len(data) - offset:,} bytes are left)", vocab_size)
+    if not pieces:
+        raise FormatError(path, "number of tokens", 0, "at least 1")
+    return Llama2cTokenizer(pieces, _finite(path, np.array(scores, np.float32)))
+
+
+def _finite(path: Path, scores: NDArray[np.float32]) -> NDArray[np.float32]:
     if not np.isfinite(scores).all():
         token = int(np.isfinite(scores).argmin())
         raise FormatError(path, f"score of token {token}", scores[token], "a finite number")
-    return Llama2cTokenizer(pieces, scores)
+    return scores
 
 
-def _require_utf8(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        surrogate = f"U+{ord(text[error.start]):04X} at character {error.start}"
-        raise TokenizerError(f"text holds half a character, {surrogate}; give whole ones") from None
-
-
-def _contents(path: Path, vocab_size: int) -> tuple[bytes, int]:
+def _contents(path: Path, vocab_size: int | None) -> tuple[bytes, int]:
     """The bytes of the file and the length of its longest token, once its size is possible."""
     with opened(path, _EXPECTED) as file:
         head = file.read(16)
         size_bytes = file.seek(0, 2)
-        longest = _HEAD.unpack_from(head)[0] if len(head) >= _HEAD.size else 0
-        if not 1 <= longest <= _MAX_TOKEN_LENGTH:
+        if not recognises(head):
             raise FormatError(path, "content", looks_like(head), _EXPECTED)
-        if size_bytes < _HEAD.size + vocab_size * (_RECORD.size + 1):
-            raise _wrong_size(path, "fewer", vocab_size)
-        if size_bytes > _HEAD.size + vocab_size * (_RECORD.size + longest):
-            raise _wrong_size(path, "more", vocab_size)
+        longest = _longest(head)
+        _check_size(path, size_bytes, longest, vocab_size)
         file.seek(0)
         return file.read(size_bytes), longest
+
+
+def _longest(head: bytes) -> int:
+    longest: int = _HEAD.unpack_from(head)[0]
+    return longest
+
+
+def _check_size(path: Path, size_bytes: int, longest: int, vocab_size: int | None) -> None:
+    if vocab_size is None:
+        return
+    if size_bytes < _HEAD.size + vocab_size * (_RECORD.size + 1):
+        raise _wrong_size(path, "fewer", vocab_size)
+    if size_bytes > _HEAD.size + vocab_size * (_RECORD.size + longest):
+        raise _wrong_size(path, "more", vocab_size)
 
 
 def _record(path: Path, data: bytes, offset: int, token: int, longest: int) -> tuple[float, bytes]:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
+import numpy as np
+from numpy.typing import NDArray
+
 Rule = Callable[[int, int], tuple[int, int] | None]
 """(left, right) ▶ (rank, merged) where the two tokens make one, else None; rank 0 is the best."""
+
+
+def score_ranks(scores: NDArray[np.float32]) -> list[int]:
+    """The place of each score among all of them, 0 the best; equal scores share it."""
+    _, ranks = np.unique(-scores, return_inverse=True)
+    return [int(rank) for rank in ranks]
 
 
 def merge_pairs(tokens: list[int], rule: Rule) -> list[int]:
