@@ -19,7 +19,8 @@ import tracemalloc
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,12 +28,20 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
+from gguf_models import FAMILIES  # noqa: E402
 from mutate import mutate  # noqa: E402
 from rung.errors import RungError  # noqa: E402
 from rung.formats import llmc_write, native, open_checkpoint  # noqa: E402
+from rung.formats.gguf_write import write as write_gguf  # noqa: E402
 from rung.formats.llama2c_write import write  # noqa: E402
 from rung.tokenizers import Tokenizer, open_tokenizer  # noqa: E402
-from support import GPT2, tiny_checkpoint, tiny_vocabulary, tokenizer_bytes  # noqa: E402
+from support import (  # noqa: E402
+    GPT2,
+    tiny_checkpoint,
+    tiny_vocabulary,
+    tokenizer_bytes,
+    write_tokenizer,
+)
 
 FIXED_BYTES = (64 << 10) + io.DEFAULT_BUFFER_SIZE
 TENSOR_BYTES = 1 << 10
@@ -44,6 +53,7 @@ MODELS = {
     "many layers": {"dim": 4, "n_heads": 2, "n_kv_heads": 1, "hidden_dim": 4, "n_layers": 40},
     "wide": {"dim": 128, "n_heads": 2, "n_kv_heads": 1, "hidden_dim": 64, "n_layers": 1},
 }
+SMALL = {"vocab_size": 5, "hidden_dim": 4}
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,20 @@ def native_seeds(folder: Path) -> Iterator[Seed]:
         yield Seed(f"native {name}", data, open_checkpoint, 4 * TENSOR_BYTES * n_planes)
 
 
+def gguf_seeds(folder: Path) -> Iterator[Seed]:
+    """A small GGUF file of every family, and one with a tokenizer."""
+    models = {name: SMALL | changes for name, changes in FAMILIES.items()}
+    write_tokenizer(folder / "tokenizer.bin", *tiny_vocabulary())
+    for name, changes in {**models, "with a tokenizer": {}}.items():
+        model = replace(tiny_checkpoint(**changes), path=folder / "model.bin")
+        path = folder / "seed.gguf"
+        if name != "with a tokenizer":
+            model = replace(model, path=folder / "elsewhere" / "model.bin")
+        write_gguf(path, model, kind="f16")
+        object_bytes = TENSOR_BYTES * len(model.weights)
+        yield Seed(f"gguf {name}", path.read_bytes(), open_checkpoint, object_bytes)
+
+
 def tokenizer_seed() -> Seed:
     """A tokenizer of 300 tokens."""
     pieces, scores = tiny_vocabulary()
@@ -133,6 +157,8 @@ def use(loaded: object) -> None:
         loaded.decode(loaded.encode("the sand and 日本\n"))
         loaded.decode(range(loaded.vocab_size))
         return
+    with suppress(RungError):  # text that is not UTF-8 is told when it is asked for
+        list(loaded.metadata.items())
     for weight in loaded.weights.values():
         for plane in weight.planes:
             if not plane.flags.aligned:
@@ -187,7 +213,7 @@ def fuzz(count: int, seed: int, keep: Path | None) -> Outcome:
         folder = Path(name)
         tokenizer = tokenizer_seed()
         seeds = [*checkpoint_seeds(folder), *llmc_seeds(folder), *native_seeds(folder)]
-        seeds += [tokenizer] * 3
+        seeds += [*gguf_seeds(folder), *[tokenizer] * 3]
         for good in seeds:  # what is allocated once, at the first read, is not counted
             path = folder / "good.bin"
             path.write_bytes(good.data)

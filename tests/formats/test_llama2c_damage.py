@@ -164,7 +164,6 @@ def test_files_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("head", "name"),
     [
-        (b"GGUF\x03\0\0\0", "a GGUF file"),
         (b"\x80\x01\0\0\0\0\0\0" + b'{"__metadata__":{}}', "a safetensors file"),
         (b"PK\x03\x04" + b"\x99" * 40, "a zip archive, such as a PyTorch checkpoint"),
         (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P", "a Python pickle"),

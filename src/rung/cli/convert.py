@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,8 +30,8 @@ def convert(
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="rung, llmc, llama2c-v0, llama2c-v1 or llama2c-v2; without it, .safetensors is "
-            "rung, and any other OUTPUT llama2c-v2 (llama2c-v1 for --type f32).",
+            help="gguf, rung, llmc, llama2c-v0, llama2c-v1 or llama2c-v2; without it, .gguf and "
+            ".safetensors (rung) say it, and any other OUTPUT is llama2c-v2 (-v1 for --type f32).",
             show_default=False,
         ),
     ] = None,
@@ -40,7 +41,8 @@ def convert(
             "--type",
             metavar="TYPE",
             help="Storage type of matrices: f32, f16, bf16, i8 (one scale a row), q8_0, q4_0, "
-            "q4_k, q5_k or q6_k, where the format holds it. Without it, rung keeps what is there.",
+            "q4_k, q5_k or q6_k, where the format holds it. Without it, gguf and rung keep what is "
+            "there.",
             show_default=False,
         ),
     ] = None,
@@ -56,8 +58,8 @@ def convert(
 ) -> None:
     """Write a model in another format, such as int8 for less memory and more speed.
 
-    OUTPUT appears only when it is whole. The tokenizer is not copied: the note at the end says
-    which file to use.
+    OUTPUT appears only when it is whole. Only GGUF holds the tokenizer, too; for others the note
+    at the end says which file to use.
     """
     from rung.formats.writers import writer_for
 
@@ -67,18 +69,26 @@ def convert(
     from rung.formats import open_checkpoint
 
     checkpoint = open_checkpoint(source)
+    for line in checkpoint.notes:
+        note(line)
     with _bar(f"writing {output.name}") as progress:
         writer.write(output, checkpoint, kind=value_type, group_size=group_size, progress=progress)
-    _report(checkpoint, open_checkpoint(output))
+    _report(checkpoint, open_checkpoint(output), value_type)
 
 
-def _report(before: Checkpoint, after: Checkpoint) -> None:
+def _report(before: Checkpoint, after: Checkpoint, value_type: str | None) -> None:
     """Says what was written, how exact it is, and which tokenizer belongs to it."""
+    from rung.formats.rotation import with_layout
+
+    if after.config.rope is not None:
+        before = with_layout(before, after.config.rope.layout)
     share = after.size_bytes / before.size_bytes
     note(f"{after.path}: {after.format}")
     note(
         f"weights: {show.size(before.size_bytes)} became {show.size(after.size_bytes)}, {share:.0%}"
     )
+    if value_type is not None and after.format.startswith("GGUF"):
+        _tell_other_types(after, value_type)
     with _bar("comparing") as progress:
         worst = worst_rounding(before, after, progress)
     if worst.error:
@@ -89,6 +99,19 @@ def _report(before: Checkpoint, after: Checkpoint) -> None:
     else:
         note("all weights are exactly as they were")
     _tell_tokenizer(before, after)
+
+
+def _tell_other_types(after: Checkpoint, value_type: str) -> None:
+    """Says which matrices have another type than was asked for, and why."""
+    others = Counter(
+        weight.type.name
+        for name, weight in after.weights.items()
+        if len(weight.shape) > 1 and name != "position_embd.weight"
+    )
+    others.pop(value_type, None)
+    for name, count in others.items():
+        matrices = "matrix is" if count == 1 else "matrices are"
+        note(f"{count} {matrices} {name}: their rows are not whole blocks of {value_type}")
 
 
 class Rounding(NamedTuple):
@@ -128,6 +151,9 @@ def _rounding(before: StoredTensor, after: StoredTensor) -> float:
 def _tell_tokenizer(before: Checkpoint, after: Checkpoint) -> None:
     from rung.tokenizers import find_tokenizer
 
+    if "tokenizer.ggml.tokens" in after.metadata:
+        note("tokenizer: in the file")
+        return
     vocab_size = after.config.vocab_size
     if (found := find_tokenizer(after.path, vocab_size)) is not None:
         note(f"tokenizer: {found} is found by itself")

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from rung.cli.streams import note
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -45,6 +47,8 @@ def loaded(
             context_length=context,
             on_compile=progress,
         )
+    for line in model.checkpoint.notes:
+        note(line)
     with model:
         yield Loaded(model, time.perf_counter() - start)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rung.errors import FormatError
-from rung.formats import gptfast, hub, huggingface, llama2c, llmc, native
+from rung.formats import gguf, gptfast, hub, huggingface, llama2c, llmc, native
 from rung.formats.base import Checkpoint
 from rung.formats.files import read_head
 from rung.formats.signatures import looks_like
@@ -28,6 +28,7 @@ class Format:
 
 # Asked in this order; llama2.c comes last, for its v0 has no magic number.
 FORMATS = (
+    Format("GGUF", gguf.recognises, gguf.read),
     Format("Rung safetensors", native.recognises, native.read),
     Format("gpt-fast", gptfast.recognises, gptfast.read),
     Format("llm.c (v3, v5)", llmc.recognises, llmc.read),

@@ -8,6 +8,7 @@ import numpy as np
 
 from rung.errors import FormatError
 from rung.formats.base import Checkpoint
+from rung.formats.block_scales import check_scales
 from rung.storage import Array, StoredTensor
 
 # Float matrices that are more than this in all are not searched for NaN at every start: at 4 GB
@@ -20,11 +21,11 @@ _CHUNK = 1 << 18  # values looked at together: 1 MiB of float32, 256 KiB of answ
 def check_finite(checkpoint: Checkpoint, *, matrices: bool = True) -> None:
     """Raises FormatError that names the first value of a checkpoint that is NaN or infinite.
 
-    With `matrices` False it looks only at vectors (norms) and at the scales of quantised
-    tensors, a small part of a file, and leaves the values of matrices unread.
+    With `matrices` False it looks only at vectors (norms) and at scales that lie apart, a small
+    part of a file, and leaves matrices unread, and blocks that hold their scales themselves.
     """
     for name, weight in checkpoint.weights.items():
-        if matrices or len(weight.shape) == 1 or not weight.type.is_plain:
+        if matrices or len(weight.shape) == 1 or len(weight.type.planes) > 1:
             check_tensor(checkpoint.path, name, weight)
 
 
@@ -38,6 +39,7 @@ def check_tensor(path: Path, name: str, tensor: StoredTensor, *, first_row: int 
 
     `first_row` is the row of the whole tensor `name` that `tensor` starts with.
     """
+    check_scales(path, name, tensor, first_row=first_row)
     for plane, array in zip(tensor.type.planes, tensor.planes, strict=True):
         is_bfloat16 = tensor.type.name == "bf16"  # whose bits NumPy knows as uint16 only
         if array.dtype.kind != "f" and not is_bfloat16:

@@ -12,6 +12,7 @@ from rung.errors import UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
 from rung.formats.llama2c_layout import ROPE_TABLES, Entry, Header, plain_config
+from rung.formats.rotation import with_layout
 from rung.formats.writing import (
     Progress,
     check_expressible,
@@ -41,6 +42,7 @@ def write(
     """
     path = Path(path)
     _check_arguments(version, group_size)
+    checkpoint = with_layout(checkpoint, "interleaved")
     config = checkpoint.config
     sizes = {field.name: getattr(config, field.name) for field in fields(Config)}
     plain = plain_config(sizes | {"seq_len": config.context_length}, tied=config.tied_output)

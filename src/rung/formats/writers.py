@@ -65,6 +65,13 @@ WRITERS = {
         Writer(
             "llama2c-v2", "rung.formats.llama2c_write", {"i8": {"version": 2}}, grouped=True
         ),
+        Writer(
+            "gguf",
+            "rung.formats.gguf_write",
+            _by_name(*PLAIN_KINDS, *BLOCK_KINDS),
+            suffix=".gguf",
+            keeps_types=True,
+        ),
         Writer("llmc", "rung.formats.llmc_write", _by_name("f32", "bf16")),
         Writer(
             "rung",

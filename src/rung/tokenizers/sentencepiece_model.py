@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rung.errors import FormatError, RungError
 from rung.formats.files import opened
 from rung.tokenizers.endings import text_endings
 from rung.tokenizers.folder import TokenizerFolder
+from rung.tokenizers.gguf_vocab import TokenType
 from rung.tokenizers.pieces import BYTE_PIECE, PieceTokenizer, Vocabulary
 from rung.tokenizers.sentencepiece_bpe import SPACE
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "a SentencePiece model"
 _MAX_BYTES = 1 << 28
+_ADDED_SCORE = -1e6
 
 
 def recognises(head: bytes) -> bool:
@@ -38,14 +43,38 @@ class SentencePieceModel(PieceTokenizer):
         self._processor = processor
         # What the model makes of one letter shows whether it puts a space before a text.
         first = processor.encode("a", out_type=str)[0]
-        self._space_prefix = first.startswith(SPACE)
+        self.space_prefix = first.startswith(SPACE)
         self._byte_ids = frozenset(i for i in range(len(processor)) if processor.is_byte(i))
 
     def token_bytes(self, token: int, *, previous: int | None = None) -> bytes:
         """As PieceTokenizer; at the start, the space that `encode` put there is left out."""
         data = super().token_bytes(token, previous=previous)
         first = previous is None or previous == self.bos_id
-        return data.removeprefix(b" ") if first and self._space_prefix else data
+        return data.removeprefix(b" ") if first and self.space_prefix else data
+
+    def scores(self) -> NDArray[np.float32]:
+        """The score of each piece; of those that were added to the model, one behind all others."""
+        scores = np.full(self.vocab_size, _ADDED_SCORE, np.float32)
+        count = min(len(self._processor), self.vocab_size)
+        scores[:count] = [self._processor.get_score(token) for token in range(count)]
+        return scores
+
+    def kinds(self) -> list[int]:
+        """The type of each token, as GGUF numbers them."""
+        return [self._kind(token) for token in range(self.vocab_size)]
+
+    def _kind(self, token: int) -> TokenType:
+        processor = self._processor
+        known = token < len(processor)
+        if known and processor.is_unknown(token):
+            return TokenType.UNKNOWN
+        if token in self.vocabulary.control:
+            return TokenType.CONTROL
+        if token in self.vocabulary.added:
+            return TokenType.USER_DEFINED
+        if known and processor.is_byte(token):
+            return TokenType.BYTE
+        return TokenType.UNUSED if known and processor.is_unused(token) else TokenType.NORMAL
 
     def _encode_part(self, text: str, *, joined: bool) -> list[int]:
         ids: list[int] = self._processor.encode(text)
