@@ -53,9 +53,12 @@ class Split:
 
     dims: str  # letters of the op's shapes, such as "N" or "TH"; "" for work that cannot be cut
     grain: int = 1
+    # With two parts for each thread, one that was held up at the start leaves work for the others.
+    per_thread: int = 2
 
-    def parts(self, sizes: Mapping[str, int], most: int) -> int:
-        """Number of parts for these sizes, at most `most`; 0 when there is nothing to do."""
+    def parts(self, sizes: Mapping[str, int], threads: int) -> int:
+        """Number of parts for these sizes; 0 when there is nothing to do."""
+        most = 1 if threads == 1 else threads * self.per_thread
         units = 1
         for letter in self.dims:
             units *= sizes[letter]

@@ -93,10 +93,10 @@ def test_numbers_are_taken_once(doubled: Op) -> None:
 
 
 def test_parts_of_work() -> None:
-    assert Split("N", 4).parts({"N": 17}, most=8) == 5
-    assert Split("N", 4).parts({"N": 1700}, most=8) == 8
-    assert Split("TH").parts({"T": 0, "H": 3}, most=8) == 0
-    assert Split("").parts({}, most=8) == 1
+    assert Split("N", 4).parts({"N": 17}, threads=4) == 5
+    assert Split("N", 4).parts({"N": 1700}, threads=4) == 8
+    assert Split("TH").parts({"T": 0, "H": 3}, threads=4) == 0
+    assert Split("").parts({}, threads=4) == 1
 
 
 def test_cost_counts_operations_and_bytes() -> None:

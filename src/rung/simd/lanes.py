@@ -29,6 +29,7 @@ from rung.simd.emit import (
     load_vector,
     masked_load,
     masked_store,
+    shuffle,
     splat,
     store_vector,
     sum_each,
@@ -321,6 +322,25 @@ def tile_store(context: Any, tile: Any, array: Any, row: Any, column: Any, C: An
 
 
 @_kernel_intrinsic
+def rows_fma(context: Any, sums: Any, weights: Any, array: Any, row: Any, column: Any) -> Any:
+    """sums + Σ_j weights[j] · array[row + j, column : column+16] over the sixteen lanes j."""
+    kind, size = _element_vector(array)
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total, weights, view, row, column = arguments
+        for j in range(LANES):
+            # The lane number is a constant here, so that the lane never leaves the registers.
+            weight = shuffle(builder, weights, None, [j] * LANES)
+            indices = [_plus(builder, row, j), column]
+            pointer = element_pointer(target, builder, array, view, indices)
+            values = as_float(builder, array, load_vector(builder, pointer, kind, size))
+            total = _multiply_add(builder, weight, values, total)
+        return total
+
+    return f32x16(f32x16, f32x16, array, types.int64, types.int64), emit
+
+
+@_kernel_intrinsic
 def tile_sums(context: Any, tile: Any) -> Any:
     """One vector whose lane i is the sum of the lanes of tile[i], for a tile of sixteen."""
 
@@ -371,6 +391,7 @@ __all__ = [
     "maximum",
     "minimum",
     "nearest",
+    "rows_fma",
     "store",
     "store_int8",
     "store_some",

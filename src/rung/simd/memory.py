@@ -67,6 +67,16 @@ def word_add(context: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
+def word_or(context: Any, address: Any, bits: Any) -> Any:
+    """Sets bits of the word at an address and returns what it was."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.atomic_rmw("or", _pointer(builder, arguments[0]), arguments[1], "seq_cst")
+
+    return types.int64(types.int64, types.int64), emit
+
+
+@intrinsic
 def word_swap(context: Any, address: Any, value: Any) -> Any:
     """Sets the word at an address and returns what it was."""
 

@@ -1,10 +1,12 @@
-"""The loop that threads of the CPU team run: one program, ops in order, parts taken as they come.
+"""The loop that threads of the CPU team run: one program, ops in order, parts claimed one by one.
 
 A program is an array of ops, `OP_WORDS` words each: kernel address, parameter block address, number
 of parts, and the index of the last earlier op that must have finished first. Each op has a line of
-counters: parts taken, parts done. A thread takes the next part of the current op; when none is left
-it goes on to the next op, waiting only where that op needs results of an earlier one. So a thread
-that the system holds up delays nobody, and independent ops overlap.
+counters: a bit for each part that is claimed, and the number of parts done. A thread claims the
+parts that are its own share first, the same ones each time, so that its weights stay in its own
+caches; then it takes over what others have not begun. When nothing is left it goes on to the next
+op, waiting only where that op needs results of an earlier one. So a thread that the system holds up
+delays nobody, and independent ops overlap.
 
 Everything here is compiled by Numba; addresses and counters are int64 words.
 """
@@ -18,19 +20,24 @@ from rung.simd.memory import (
     pause,
     word_add,
     word_load,
+    word_or,
     word_store,
     word_swap,
 )
 
 WORD = 8
 OP_WORDS = 4  # kernel, block, parts, after
-LINE_WORDS = 8  # a cache line of counters for each op: taken, done
+LINE_WORDS = 8  # a cache line of counters for each op: six words of claims, parts done
+DONE = 6
+CLAIMS = 32  # parts that a word of claims holds
+MOST_PARTS = DONE * CLAIMS
 
 # Words of the team's control block, each on a cache line of its own.
 JOB = 0  # odd while a job is open, even between jobs
 ACTIVE = 8  # workers inside the open job
 PROGRAM = 16  # then: ops, counters, count, all written before JOB turns odd
 YIELD = 20  # address of the C function that gives up the processor
+THREADS = 21
 QUIT = 24
 ASLEEP = 32  # then one line a worker: 1 while it sleeps or is about to
 
@@ -42,27 +49,41 @@ _YIELD_JOB = 1000
 
 
 @register_jitable
-def run_ops(control):
-    """Takes parts of the open job's ops until all are done."""
+def run_ops(control, thread):
+    """Takes parts of the open job's ops until all are done; `thread` is 0 for the caller's."""
     ops = word_load(control + PROGRAM * WORD)
     counters = word_load(control + (PROGRAM + 1) * WORD)
     count = word_load(control + (PROGRAM + 2) * WORD)
     give_way = word_load(control + YIELD * WORD)
+    threads = word_load(control + THREADS * WORD)
     finished = int64(0)  # ops before this one are known to be done
     for index in range(count):
         op = ops + index * OP_WORDS * WORD
         line = counters + index * LINE_WORDS * WORD
         parts = word_load(op + 2 * WORD)
-        if word_load(line) >= parts:
+        if word_load(line + DONE * WORD) >= parts:
             continue
         finished = _wait_until(ops, counters, finished, word_load(op + 3 * WORD) + 1, give_way)
         kernel, block = word_load(op), word_load(op + WORD)
-        part = word_add(line, 1)
-        while part < parts:
-            call_kernel(kernel, block, part, parts)
-            word_add(line + WORD, 1)
-            part = word_add(line, 1)
+        part = parts * thread // threads
+        for _ in range(parts):
+            if _claim(line, part):
+                call_kernel(kernel, block, part, parts)
+                word_add(line + DONE * WORD, 1)
+            part += 1
+            if part == parts:
+                part = 0
     _wait_until(ops, counters, finished, count, give_way)
+
+
+@register_jitable
+def _claim(line, part):
+    """Whether a part was free and is now this thread's."""
+    word = line + part // CLAIMS * WORD
+    bit = int64(1) << (part % CLAIMS)
+    if word_load(word) & bit:
+        return False
+    return (word_or(word, bit) & bit) == 0
 
 
 @register_jitable
@@ -70,7 +91,7 @@ def _wait_until(ops, counters, finished, target, give_way):
     """Waits until all ops before `target` are done; returns how many are."""
     while finished < target:
         parts = word_load(ops + (finished * OP_WORDS + 2) * WORD)
-        done = counters + (finished * LINE_WORDS + 1) * WORD
+        done = counters + (finished * LINE_WORDS + DONE) * WORD
         spins = 0
         while word_load(done) < parts:
             pause()
@@ -96,7 +117,7 @@ def work(control, worker):
             word_add(control + ACTIVE * WORD, 1)
             # The job may have ended meanwhile; once counted as active, it cannot any more.
             if word_load(control + JOB * WORD) == job:
-                run_ops(control)
+                run_ops(control, worker + 1)
             word_add(control + ACTIVE * WORD, -1)
             last = job
             idle = 0
@@ -132,7 +153,7 @@ def claim_sleeper(control, worker):
 @register_jitable
 def finish_job(control):
     """Runs the open job to its end, closes it, and waits until no worker is inside it."""
-    run_ops(control)
+    run_ops(control, 0)
     give_way = word_load(control + YIELD * WORD)
     word_store(control + JOB * WORD, word_load(control + JOB * WORD) + 1)
     spins = 0

@@ -19,10 +19,6 @@ from rung.graph.ir import Node, Symbol, Tensor
 from rung.registry import Kernel, Split, parameter_names
 from rung.storage import StoredTensor
 
-# Parts an op is cut into, for each thread: with two, a thread that was held up at the start leaves
-# work for the others to take.
-PARTS_PER_THREAD = 2
-
 # Numba has no float16 on the CPU; kernels convert its bits (simd/elements.py).
 _ELEMENTS = {"float16": "int16"}
 
@@ -168,8 +164,7 @@ class CpuProgram:
             letter: sizes[size.name] if isinstance(size, Symbol) else size
             for letter, size in node.op.dims(shapes).items()
         }
-        most = 1 if self._team.threads == 1 else self._team.threads * PARTS_PER_THREAD
-        return split.parts(bound, most)
+        return min(split.parts(bound, self._team.threads), loop.MOST_PARTS)
 
 
 def load_entries(

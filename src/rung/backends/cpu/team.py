@@ -39,7 +39,7 @@ def finish_job(control):
     loop.finish_job(control)
 '''
 
-MOST_THREADS = 1024
+MOST_THREADS = loop.MOST_PARTS
 
 
 def module() -> CachedModule:
@@ -73,6 +73,7 @@ class Team:
         self._functions: ModuleType = module().load()
         self._control = aligned_words(loop.ASLEEP + loop.LINE_WORDS * threads)
         self._control[loop.YIELD] = _yield_address()
+        self._control[loop.THREADS] = threads
         self._address = int(self._control.ctypes.data)
         self._locks = [threading.Lock() for _ in range(threads - 1)]
         self._workers: list[threading.Thread] = []

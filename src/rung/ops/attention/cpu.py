@@ -28,6 +28,7 @@ from rung.simd.lanes import (
     largest,
     load,
     load_some,
+    rows_fma,
     store,
     store_some,
     tile_fma,
@@ -39,7 +40,8 @@ from rung.simd.lanes import (
 )
 from rung.simd.spans import span
 
-_HEADS = Split("TH")
+# A head is long work, and there are few: small parts keep the threads equally busy.
+_HEADS = Split("TH", per_thread=8)
 
 
 @rope_angles.kernel("cpu", 1, why="once a token, not once a layer", split=Split("T"))
@@ -59,7 +61,7 @@ def rope_angles_plain(part, parts, pos_T, freq_E, y_TF, scale):
     1,
     why="pair by pair",
     constants={"step": lambda layout: 2 if layout == "interleaved" else 1},
-    split=_HEADS,
+    split=Split("TH", 8),
 )
 def rope_pairs(part, parts, x_THD, angles_TF, y_THD, step):
     T, H, D = x_THD.shape
@@ -157,6 +159,9 @@ def _add_values(y_RD, i, v_PD, first, keys, weights, shrink):
     for d in range(0, D, LANES):
         count = min(LANES, D - d)
         y = load_some(y_RD, i, d, count) * fill(shrink)
+        if keys == LANES and count == LANES:
+            store(y_RD, i, d, rows_fma(y, weights, v_PD, first, d))
+            continue
         for j in range(keys):
             v = load(v_PD, first + j, d) if count == LANES else load_some(v_PD, first + j, d, count)
             y = fma(fill(lane(weights, j)), v, y)
