@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gguf import quants
 
 from gguf_models import FAMILIES, shards, write_gguf
 from rung.errors import FormatError
@@ -120,7 +121,6 @@ OTHERS = sorted(name for name, kind in GGML.items() if not kind.kept and name !=
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_other_types_are_converted_and_said(path: Path, name: str) -> None:
-    quants = pytest.importorskip("gguf.quants")
     kind = GGML[name]
     data = _blocks(name, rows=24)
     changed = {"blk__1__ffn_up__weight": (name, (24, 256), data)}
@@ -140,7 +140,6 @@ def test_other_types_are_converted_and_said(path: Path, name: str) -> None:
 
 def _blocks(name: str, rows: int) -> bytes:
     """Rows of 256 values of random bits, whose float16 scales are moderate."""
-    quants = pytest.importorskip("gguf.quants")
     kind = GGML[name]
     random = np.random.default_rng(1)
     data = random.integers(0, 256, (rows * 256 // kind.block, kind.block_bytes), np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import gguf
 import numpy as np
 import pytest
 
@@ -45,10 +46,9 @@ def test_every_family_comes_back_as_it_was(path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["llama", "phi3", "gemma3", "gpt2"])
 def test_the_gguf_package_reads_the_same(path: Path, name: str) -> None:
-    reader_module = pytest.importorskip("gguf")
     model = tiny_checkpoint(**FAMILIES[name])
     write(path, model, kind="f32")
-    reader = reader_module.GGUFReader(path)
+    reader = gguf.GGUFReader(path)
     metadata = gguf.read_metadata(path)
     for key, field in reader.fields.items():
         if not key.startswith("GGUF."):

@@ -20,8 +20,6 @@ from rung.errors import UsageError
 from rung.formats.hub import Reference, is_reference, parse
 from support import tiny_vocabulary, write_tokenizer
 
-pytest.importorskip("huggingface_hub")
-
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from mutate import mutate
 from rung.engine.batch import Batch
@@ -116,9 +117,8 @@ def test_a_table_of_positions_is_not_quantised(tmp_path: Path) -> None:
 
 
 def test_the_safetensors_package_reads_it(tmp_path: Path) -> None:
-    numpy_reader = pytest.importorskip("safetensors.numpy")
     write(tmp_path / "model.safetensors", tiny_checkpoint(), kind="i8")
-    theirs = numpy_reader.load_file(tmp_path / "model.safetensors")
+    theirs = load_file(tmp_path / "model.safetensors")
     ours = read(tmp_path / "model.safetensors").weights["blk.1.ffn_up.weight"]
     assert np.array_equal(theirs["blk.1.ffn_up.weight"], ours.planes[0])
     assert np.array_equal(theirs["blk.1.ffn_up.scales"], ours.planes[1][:, 0])

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pytest
 
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.storage import storage_type
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import pretrained
-
-
-def known_types() -> set[str]:
-    """Storage types that a folder's tensors can have."""
-    known = set()
-    for name in ("f32", "f16", "bf16"):
-        with contextlib.suppress(KeyError):
-            known.add(storage_type(name).name)
-    return known
-
 
 TOLERANCE = 1e-5  # of the greatest logit, between two float32 computations
 
@@ -47,7 +34,6 @@ def test_logits_equal_those_of_transformers(name, tmp_path):
     assert np.array_equal(whole, stepped)
 
 
-@pytest.mark.skipif("bf16" not in known_types(), reason="no kernels of half precision yet")
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("name", ["llama", "phi3", "gemma 2", "gpt2"])
 def test_weights_in_half_precision(name, dtype, tmp_path):
