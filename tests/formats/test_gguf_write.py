@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import gguf
+import gguf as gguf_package
 import numpy as np
 import pytest
 
@@ -48,7 +48,7 @@ def test_every_family_comes_back_as_it_was(path: Path, name: str) -> None:
 def test_the_gguf_package_reads_the_same(path: Path, name: str) -> None:
     model = tiny_checkpoint(**FAMILIES[name])
     write(path, model, kind="f32")
-    reader = gguf.GGUFReader(path)
+    reader = gguf_package.GGUFReader(path)
     metadata = gguf.read_metadata(path)
     for key, field in reader.fields.items():
         if not key.startswith("GGUF."):
