@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from rung import ops
-from rung.backends.cpu import machine
+from rung.backends.cpu import cache, machine
 from rung.backends.cpu.backend import CpuBackend
 from rung.backends.cpu.program import CpuProgram, waits
 from rung.backends.cpu.team import Team
@@ -194,3 +195,18 @@ def test_kernels_of_a_program_are_what_was_selected() -> None:
     backend.close()
     assert first is not newest
     np.testing.assert_allclose(*results, rtol=1e-6)
+
+
+def test_ctrl_c_waits_until_a_kernel_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "folder", lambda: tmp_path)
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfinished = True\n"
+    module = cache.CachedModule("interrupted", source, ())
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            module.load()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert module.load().finished

@@ -155,3 +155,23 @@ def test_peak_memory_is_of_this_process():
     data = bytearray(before + (64 << 20) - before % 4096)
     data[::4096] = b"x" * len(data[::4096])
     assert peak_memory_bytes() > before + (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "-n", "-2"], "'--max-tokens'"),
+        (["generate", "--seed", "x"], "'--seed'"),
+        (["generate", "a", "b"], "see rung generate --help"),
+        (["--bogus"], "No such option: --bogus; see rung --help"),
+        (["bogus"], "No such command 'bogus'"),
+        (["convert", "x"], "see rung convert --help"),
+    ],
+)
+def test_a_wrong_flag_is_one_line(command_line, arguments, message):
+    result = command_line(*arguments)
+    assert result.exit_code == 2
+    assert result.out == ""
+    assert result.err.startswith("rung: error: ")
+    assert result.err.count("\n") == 1
+    assert message in result.err

@@ -14,13 +14,16 @@ from typer.core import TyperGroup
 from rung import __version__
 from rung.cli import chat, convert, devices, generate, info, tokenize
 from rung.cli.errors import exit_codes
-from rung.cli.streams import use_utf8
+from rung.cli.streams import open_missing, use_utf8
 
 __all__ = ["app", "main"]
 
 
 class _Group(TyperGroup):
-    """Runs every command with errors as one line and an exit code, whatever typer would do."""
+    """Runs every command with errors as one line and an exit code.
+
+    typer has habits of its own for Ctrl-C and broken pipes, so they are caught inside it.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         with exit_codes():
@@ -68,5 +71,9 @@ app.command("devices")(devices.devices)
 
 def main() -> None:
     """The `rung` command."""
+    open_missing()
     use_utf8()
-    app(prog_name="rung")
+    with exit_codes():
+        # Not standalone: typer would print its own errors, in boxes of several lines.
+        code = app(prog_name="rung", standalone_mode=False)
+    raise SystemExit(code if isinstance(code, int) else 0)

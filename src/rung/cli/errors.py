@@ -6,10 +6,17 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import NoReturn
+from typing import Any, NoReturn
+
+import typer
 
 from rung.errors import RungError
 
+# A wrong option or argument, as typer finds it. Which package this class is from depends on typer's
+# version, so it is taken from a class that typer exports.
+_TyperError: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
 INTERRUPTED = 130  # as a shell reports SIGINT: 128 + 2
 BROKEN_PIPE = 141  # as a shell reports SIGPIPE: 128 + 13
 
@@ -25,6 +32,8 @@ def exit_codes() -> Iterator[None]:
         sys.stdout.flush()  # here, where an error can still be told
     except RungError as error:
         _fail(str(error), error.exit_code)
+    except _TyperError as error:
+        _explain(error)
     except KeyboardInterrupt:
         _exit(INTERRUPTED)
     except BrokenPipeError:
@@ -37,6 +46,16 @@ def exit_codes() -> Iterator[None]:
         )
     except OSError as error:
         _fail(_describe(error), 1)
+
+
+def _explain(error: Any) -> NoReturn:
+    """One line about a wrong option or argument, and where to read on."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        _exit(error.exit_code)
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "rung"
+    _fail(f"{error.format_message().rstrip('.')}; see {path} --help", error.exit_code)
 
 
 def _describe(error: OSError) -> str:

@@ -12,6 +12,13 @@ from rung.errors import UsageError
 STANDARD_INPUT = "-"
 
 
+def open_missing() -> None:
+    """Sends results and notes nowhere where the caller closed a stream, as `>&-` does."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+
+
 def use_utf8() -> None:
     """Makes the streams UTF-8 with bare newlines, so that output has the same bytes anywhere."""
     for stream in (sys.stdout, sys.stderr):

@@ -139,19 +139,19 @@ class Chat:
         self.system = system
         self.turns = turns
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes the conversation to a JSON file, which is replaced as a whole or not at all."""
         content = {"rung_chat": 1, "messages": self.messages()}
         text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
-        with replacing(path) as file:
+        with replacing(Path(path)) as file:
             file.write(text.encode("utf-8", "replace"))
 
-    def load(self, path: Path) -> None:
+    def load(self, path: str | Path) -> None:
         """Makes the conversation the one that was saved at `path`.
 
         Raises FormatError for a file that `save` did not write.
         """
-        self.restore(_read_messages(path))
+        self.restore(_read_messages(Path(path)))
 
     def _fit(self, user: str) -> tuple[list[Turn], list[int]]:
         """The turns that stay and the ids of the prompt, with room for an answer."""

@@ -47,8 +47,12 @@ class Request:
     def __post_init__(self) -> None:
         if not self.prompt:
             raise UsageError("the prompt has no tokens, and this model has no BOS to begin with")
-        if self.max_tokens is not None and self.max_tokens < 0:
-            raise UsageError(f"max_tokens is {self.max_tokens}, expected at least 0, or None")
+        if self.max_tokens is not None and (
+            not isinstance(self.max_tokens, int) or self.max_tokens < 0
+        ):
+            raise UsageError(
+                f"max_tokens is {self.max_tokens}, expected a whole number from 0 on, or None"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

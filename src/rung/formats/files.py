@@ -62,8 +62,11 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     before, and a model may be rewritten under its own name while it is mapped. Raises RungError
     where the file cannot be written, such as on a full disk.
     """
+    path = path.resolve()  # a link stays a link, to the new file
     if path.is_dir():
         raise UsageError(f"{path} is a folder; give the name of a file to write")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe; give the name of a file to write")
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as file:

@@ -91,6 +91,9 @@ def writer_for(path: Path, *, name: str | None = None, kind: str | None = None) 
     """
     suffixes = {writer.suffix: name for name, writer in WRITERS.items() if writer.suffix}
     name = name or suffixes.get(path.suffix.lower())
+    if name is None and path.suffix.lower() not in ("", ".bin"):
+        known = ", ".join([".bin", *suffixes])
+        raise UsageError(f"{path} names no format by its ending ({known}); use --to")
     if name is None:
         name = "llama2c-v1" if kind == "f32" else "llama2c-v2"
     if name not in WRITERS:

@@ -10,10 +10,15 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from rung import env
 from rung.errors import BackendError
@@ -57,6 +62,25 @@ def folder() -> Path:
             "set RUNG_CACHE to a folder that can be written"
         ) from None
     return path
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Holds Ctrl-C back until the block ends, for LLVM cannot be interrupted in its callbacks.
+
+    Only the main thread receives it, so other threads need no care.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, Any]] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if held and callable(before):
+        before(*held[0])
 
 
 class CachedModule:
@@ -103,9 +127,10 @@ class CachedModule:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[self._name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[self._name]
-            raise
+        with _uninterrupted():
+            try:
+                spec.loader.exec_module(module)
+            except BaseException:
+                del sys.modules[self._name]
+                raise
         return module
