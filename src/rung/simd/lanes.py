@@ -36,7 +36,6 @@ from rung.simd.emit import (
     sum_lanes,
 )
 from rung.simd.exponential import emit_exp
-from rung.simd.memory import emit_prefetch
 from rung.simd.vectors import VectorType, f32x16, vector_ir
 
 LANES = 16
@@ -278,19 +277,6 @@ def tile_load_some(context: Any, array: Any, row: Any, column: Any, R: Any, coun
 
 
 @_kernel_intrinsic
-def tile_prefetch(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any:
-    """Asks for the elements of R vectors from array[row, column] on, one after the other."""
-    size_bytes = literal(R, 3) * LANES * element_ir(array)[1]
-
-    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        first = element_pointer(target, builder, array, arguments[0], arguments[1:3])
-        emit_prefetch(builder, first, size_bytes)
-        return target.get_dummy_value()
-
-    return types.void(array, types.int64, types.int64, R), emit
-
-
-@_kernel_intrinsic
 def tile_fma(context: Any, tile: Any, rows: Any, columns: Any) -> Any:
     """tile[r, c] += rows[r] · columns[c], lane by lane."""
 
@@ -398,7 +384,6 @@ __all__ = [
     "tile_fma",
     "tile_load",
     "tile_load_some",
-    "tile_prefetch",
     "tile_store",
     "tile_sums",
     "tile_zeros",

@@ -16,7 +16,6 @@ from rung.simd.lanes import (
     tile_fma,
     tile_load,
     tile_load_some,
-    tile_prefetch,
     tile_store,
     tile_zeros,
 )
@@ -53,10 +52,6 @@ def tile_product(x_TK, w_NK, y_TN, t, n, row, R, C):
     whole = K // LANES * LANES
     tile = tile_zeros(R, C)
     for k in range(0, whole, LANES):
-        if R == 1:
-            # Four rows read side by side hide from the processor that memory is read in order;
-            # asking for it in order, two tiles ahead, brought 11 to 22 GB/s on one Zen 4 core.
-            tile_prefetch(w_NK, row + 2 * C, C * k, C)
         tile = tile_fma(tile, tile_load(x_TK, t, k, R), tile_load(w_NK, row, k, C))
     if whole < K:
         x = tile_load_some(x_TK, t, whole, R, K - whole)
@@ -72,7 +67,39 @@ def _tile_of_elements(x_TK, w_NK, y_TN, t, n, R, C, _):
 @register_jitable
 def tiled_product(x_TK, w_NK, y_TN, start, stop):
     """y[:, start : stop] = x · wᵀ in tiles; each weight is one element."""
-    in_tiles(_tile_of_elements, x_TK, w_NK, y_TN, start, stop, 0)
+    T = y_TN.shape[0]
+    tiled = T // ROWS * ROWS
+    if tiled > 0:
+        in_tiles(_tile_of_elements, x_TK[:tiled], w_NK, y_TN[:tiled], start, stop, 0)
+    for t in range(tiled, T):
+        _streamed_product(x_TK, w_NK, y_TN, t, start, stop)
+
+
+@register_jitable
+def _streamed_product(x_TK, w_NK, y_TN, t, start, stop):
+    """y[t, start : stop] = x[t] · wᵀ, reading four quarters of the rows side by side.
+
+    Each quarter is one long run of memory, which the processor foresees, and four sums at a time
+    keep its arithmetic busy: 33 GB/s on one Zen 4 core, against 11 for four neighboring rows, 18
+    for those with prefetch instructions, and 15 for one row after the other.
+    """
+    K = x_TK.shape[1]
+    quarter = (stop - start) // COLUMNS
+    end = start + quarter * COLUMNS
+    w_CX = w_NK[start:end].reshape(COLUMNS, quarter * K)
+    y_CX = y_TN[t, start:end].reshape(COLUMNS, quarter)
+    whole = K // LANES * LANES
+    for row in range(quarter):
+        tile = tile_zeros(COLUMNS, 1)
+        for k in range(0, whole, LANES):
+            w = tile_load(w_CX, 0, row * K + k, COLUMNS)
+            tile = tile_fma(tile, w, tile_load(x_TK, t, k, 1))
+        if whole < K:
+            w = tile_load_some(w_CX, 0, row * K + whole, COLUMNS, K - whole)
+            tile = tile_fma(tile, w, tile_load_some(x_TK, t, whole, 1, K - whole))
+        tile_store(tile, y_CX, 0, row, 1)
+    for n in range(end, stop):
+        tile_product(x_TK, w_NK, y_TN, t, n, n, 1, 1)
 
 
 @register_jitable
