@@ -157,3 +157,10 @@ def test_what_cannot_be_stored(call: Any, error: type[Exception], message: str) 
 
 def test_single_values_are_plain() -> None:
     assert quantize(np.float32(2).reshape(()), F32).float64() == 2
+
+
+def test_activations_carry_the_sums_of_their_halves() -> None:
+    q, scales, sums = quantize(_values(rows=3, K=96), "q8_s").planes
+    assert scales.shape == (3, 3)
+    assert np.array_equal(sums, q.astype(np.int32).reshape(3, 6, 16).sum(axis=-1))
+    assert np.abs(sums).max() > 0

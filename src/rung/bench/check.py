@@ -15,7 +15,7 @@ from rung.backends.cpu.program import CpuProgram
 from rung.errors import KernelError
 from rung.graph.ir import Graph, Node, Tensor
 from rung.registry import OPS, Kernel, Op, letters_of
-from rung.storage import F32, StoredTensor, quantize, stored
+from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
 TOLERANCE = {"f32": 1e-5}
@@ -114,7 +114,7 @@ def run_case(kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend) -> Ou
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
-    return Outcome(result.float64(), reference, _allowed(result, reference))
+    return Outcome(_values(result), reference, _allowed(result, reference))
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:
@@ -128,6 +128,17 @@ def _poisoned(backend: CpuBackend, node: Node) -> StoredTensor:
     for plane in output.planes:
         plane.view(np.uint8).fill(0xFF)  # NaN as float, −1 as int8
     return output
+
+
+def _values(result: StoredTensor) -> NDArray[np.float64]:
+    """What was computed; NaN where sums that are stored beside the values are not theirs."""
+    values = result.float64()
+    if result.type is Q8_S:
+        q, _, sums = result.planes
+        halves = q.astype(np.int64).reshape(*sums.shape, 16)
+        wrong = np.repeat(halves.sum(axis=-1) != sums, 16, axis=-1)
+        values[wrong.reshape(values.shape)] = np.nan
+    return values
 
 
 def _allowed(result: StoredTensor, reference: NDArray[np.float64]) -> NDArray[np.float64] | float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rung import ops
 from rung.graph.ir import Graph, Node, Tensor
+from rung.registry import Op
 
 
 def drop_dead_nodes(graph: Graph) -> Graph:
@@ -23,17 +24,26 @@ def drop_dead_nodes(graph: Graph) -> Graph:
     return result
 
 
-def _activation_group(weight: Tensor | None) -> int | None:
-    """Values that share a scale in int8 activations for this weight; None to leave them float32."""
+# Weights whose products run in integers with activations in blocks of 32.
+_IN_BLOCKS = frozenset(("i8", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k"))
+
+
+def _rounding(weight: Tensor | None) -> tuple[Op, dict[str, int]] | None:
+    """The op, with its attributes, that rounds inputs for this weight; None to leave them."""
     if weight is None:
         return None
-    if weight.type.name.startswith("i8_g") or weight.type.name in ("q8_0", "q4_0"):
-        return weight.type.block
+    if weight.type.name.startswith("i8_g"):
+        assert weight.type.block is not None
+        return ops.quantize, {"group": weight.type.block}
+    width = weight.shape[-1]
+    assert isinstance(width, int)
+    if weight.type.name in _IN_BLOCKS and width % 32 == 0:
+        return ops.quantize_blocks, {}
     return None
 
 
 def quantize_activations(graph: Graph) -> Graph:
-    """Rounds the input of products with i8_gN, q8_0 and q4_0 weights to the groups of the weight.
+    """Rounds the input of products with int8 weights and with weights in blocks to int8.
 
     Products then run in integers. An input that several products share is rounded once.
     """
@@ -41,16 +51,16 @@ def quantize_activations(graph: Graph) -> Graph:
     rounded: dict[tuple[int, int], Tensor] = {}
     for node in graph.nodes:
         weight = node.inputs.get("w_NK")
-        group = _activation_group(weight) if node.op is ops.linear else None
-        if group is None:
+        rounding = _rounding(weight) if node.op is ops.linear else None
+        if rounding is None:
             result.nodes.append(node)
             continue
+        op, attributes = rounding
         x_TK = node.inputs["x_TK"]
         assert x_TK is not None
-        key = (id(x_TK), group)
+        key = (id(x_TK), attributes.get("group", 0))
         if key not in rounded:
-            name = f"{x_TK.name} rounded"
-            rounded[key] = result.add(ops.quantize, x_TK, name=name, group=group)
+            rounded[key] = result.add(op, x_TK, name=f"{x_TK.name} rounded", **attributes)
         inputs = node.inputs | {"x_TK": rounded[key]}
         result.nodes.append(Node(node.op, inputs, node.attributes, node.output, node.name))
     result.verify()

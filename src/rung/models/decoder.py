@@ -61,7 +61,7 @@ class Decoder:
         x_RD = self._norm("output_norm", x_RD, "result_norm")
         head = "token_embd.weight" if self.config.tied_output else "output.weight"
         logits = self.graph.add(
-            ops.linear, x_RD, self.graph.tensors[head], None, name="result_output"
+            ops.linear, x_RD, self.graph.tensors[head], None, None, name="result_output"
         )
         if cap := self.config.output_softcap:
             logits = self.graph.add(ops.softcap, logits, name="result_capped", cap=cap)
@@ -108,9 +108,23 @@ class Decoder:
             return self.graph.add(ops.layer_norm, x_TD, w_D, b_D, name=name, eps=eps)
         return self.graph.add(ops.rms_norm, x_TD, w_D, name=name, eps=eps)
 
-    def _linear(self, weight: str, x_TK: Tensor, name: str) -> Tensor:
+    def _linear(
+        self, weight: str, x_TK: Tensor, name: str, residual: Tensor | None = None
+    ) -> Tensor:
         w_NK, b_N = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
-        return self.graph.add(ops.linear, x_TK, w_NK, b_N, name=name)
+        return self.graph.add(ops.linear, x_TK, w_NK, b_N, residual, name=name)
+
+    def _back_to_stream(
+        self, weight: str, norm: str, x_TK: Tensor, stream: Tensor, *names: str
+    ) -> Tensor:
+        """A product added to the residual stream, at once where no norm comes between.
+
+        names: of the product, of its norm, and of the sum.
+        """
+        if not self.config.post_norms:
+            return self._linear(weight, x_TK, names[2], stream)
+        projected = self._norm(norm, self._linear(weight, x_TK, names[0]), names[1])
+        return self.graph.add(ops.add, projected, stream, name=names[2])
 
     def _heads(self, layer: int, normed: Tensor, name: str) -> Tensor:
         """Queries, keys or values of a layer (name Q, K or V), a head at a time, turned."""
@@ -149,12 +163,10 @@ class Decoder:
             softcap=float(c.attention_softcap or 0),
         )
         flat = g.view(attended, (T, c.n_heads * c.head_dim))
-        projected = self._linear(f"{block}.attn_output", flat, f"attn_out-{layer}")
-        if c.post_norms:
-            projected = self._norm(
-                f"{block}.post_attention_norm", projected, f"attn_post_norm-{layer}"
-            )
-        return g.add(ops.add, projected, x_TD, name=f"ffn_inp-{layer}")
+        return self._back_to_stream(
+            *(f"{block}.attn_output", f"{block}.post_attention_norm", flat, x_TD),
+            *(f"attn_out-{layer}", f"attn_post_norm-{layer}", f"ffn_inp-{layer}"),
+        )
 
     def _feed_forward(self, layer: int, x_TD: Tensor) -> Tensor:
         g = self.graph
@@ -168,7 +180,7 @@ class Decoder:
             gate = self._linear(f"{block}.ffn_gate", normed, f"ffn_gate-{layer}")
             glu = ops.swiglu if mlp == "swiglu" else ops.geglu
             hidden = g.add(glu, gate, up, name=f"ffn_{mlp}-{layer}")
-        down = self._linear(f"{block}.ffn_down", hidden, f"ffn_out-{layer}")
-        if self.config.post_norms:
-            down = self._norm(f"{block}.post_ffw_norm", down, f"ffn_post_norm-{layer}")
-        return g.add(ops.add, down, x_TD, name=f"l_out-{layer}")
+        return self._back_to_stream(
+            *(f"{block}.ffn_down", f"{block}.post_ffw_norm", hidden, x_TD),
+            *(f"ffn_out-{layer}", f"ffn_post_norm-{layer}", f"l_out-{layer}"),
+        )

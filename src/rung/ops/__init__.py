@@ -6,7 +6,7 @@ from importlib import import_module
 
 from rung.ops.attention.op import attention, cache_write, rope, rope_angles
 from rung.ops.embedding.op import embedding
-from rung.ops.linear.op import linear, quantize
+from rung.ops.linear.op import linear, quantize, quantize_blocks
 from rung.ops.mlp.op import add, geglu, gelu, scale, softcap, swiglu
 from rung.ops.norm.op import head_norm, layer_norm, rms_norm
 
@@ -32,6 +32,7 @@ __all__ = [
     "linear",
     "load_kernels",
     "quantize",
+    "quantize_blocks",
     "rms_norm",
     "rope",
     "rope_angles",

@@ -2,7 +2,7 @@
 
 types     what a storage type and a stored tensor are
 plain     one element a value: f32, f16, bf16, i32, i64, u8
-int8      int8 values with float32 scales: i8 (one a row), i8_gN (one for N values)
+int8      int8 values with float32 scales: i8 (one a row), i8_gN (one for N values), q8_s
 blocks    GGUF's blocks of bytes: q8_0, q4_0, q4_k, q5_k, q6_k
 """
 
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.storage.blocks import BLOCK_TYPES
-from rung.storage.int8 import I8, grouped_int8
+from rung.storage.int8 import I8, Q8_S, grouped_int8
 from rung.storage.plain import BF16, F16, F32, I32, I64, PLAIN, U8
 from rung.storage.types import Array, Plane, StorageType, StoredTensor, encode_rows
 
-_KNOWN = {kind.name: kind for kind in (*PLAIN, I8, *BLOCK_TYPES)}
+_KNOWN = {kind.name: kind for kind in (*PLAIN, I8, Q8_S, *BLOCK_TYPES)}
 
 
 @cache
@@ -61,6 +61,7 @@ __all__ = [
     "I8",
     "I32",
     "I64",
+    "Q8_S",
     "U8",
     "Array",
     "Plane",

@@ -1,6 +1,7 @@
 """int8 values with float32 scales: value = q · scale, scale = max|value| / 127 of its group.
 
-N rows, K values in a row, G values that share a scale.
+N rows, K values in a row, G values that share a scale. Weights are i8 and i8_gN; activations that
+meet weights in blocks are q8_s.
 """
 
 from __future__ import annotations
@@ -36,3 +37,22 @@ I8 = StorageType("i8", None, _PLANES, _decode, lambda values: _encode(values, va
 def grouped_int8(G: int) -> StorageType:
     """i8_gG: one scale for G values. Source: the version-2 checkpoints of llama2.c."""
     return StorageType(f"i8_g{G}", G, _PLANES, _decode, lambda values: _encode(values, G))
+
+
+def _encode_with_sums(values: NDArray[np.float32]) -> tuple[Array, ...]:
+    q, scales = _encode(values, 32)
+    halves = q.astype(np.int32).reshape(*q.shape[:-1], q.shape[-1] // 16, 16)
+    return q, scales, halves.sum(axis=-1, dtype=np.int32)
+
+
+Q8_S = StorageType(
+    "q8_s",
+    32,
+    (*_PLANES, Plane("sums", np.dtype(np.int32), 2)),
+    lambda planes: _decode(planes[:2]),
+    _encode_with_sums,
+)
+"""Activations: one scale for 32 values, and the sum of each 16 q.
+
+Weights with an offset need the sums: Σ(q_w − o)·q_x = Σ q_w·q_x − o·Σ q_x.
+"""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
+from rung.storage import Q8_S, storage_type
 from rung.storage import quantize as store_as
-from rung.storage import storage_type
 
 _SHAPES = [
     {"T": 1, "N": 8, "K": 64},
@@ -20,6 +20,7 @@ _SHAPES = [
     {"T": 0, "N": 4, "K": 16},
     {"T": 70, "N": 12, "K": 160},
     {"T": 5, "N": 6, "K": 48, "bias": True},
+    {"T": 3, "N": 7, "K": 40, "residual": True},
 ]
 _GROUPED = [
     {"T": 1, "N": 8, "K": 64, "group": 64},
@@ -55,7 +56,22 @@ _BY_TYPE |= {name: _block_cases(256) for name in ("q4_k", "q5_k", "q6_k")}
 
 # Types that share a kernel's source share its bias: one of each suffices, and spares compilations.
 for _name in ("f16", "i8", "q8_0"):
-    _BY_TYPE[_name] = [*_BY_TYPE[_name], {"T": 5, "N": 6, "K": 96, "bias": True}]
+    _BY_TYPE[_name] = [*_BY_TYPE[_name], {"T": 5, "N": 6, "K": 96, "bias": True, "residual": True}]
+
+# int8 activations in blocks of 32: rows of one block, of an odd number, of many; widths that no
+# tile divides; one token, few, and more than any tile holds.
+_ROUNDED = [
+    {"T": 1, "N": 9, "K": 32},
+    {"T": 1, "N": 70, "K": 288},
+    {"T": 3, "N": 5, "K": 96},
+    {"T": 8, "N": 33, "K": 512},
+    {"T": 70, "N": 50, "K": 160},
+    {"T": 0, "N": 4, "K": 64},
+    {"T": 37, "N": 64, "K": 256, "bias": True, "residual": True},
+]
+_ROUNDED_SUPER = [case | {"K": 256 * (1 + case["K"] // 200)} for case in _ROUNDED]
+_ROUNDED_BY_TYPE = dict.fromkeys(("i8", "q8_0", "q4_0"), _ROUNDED)
+_ROUNDED_BY_TYPE |= dict.fromkeys(("q4_k", "q5_k", "q6_k"), _ROUNDED_SUPER)
 
 
 def _typed(case: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -64,12 +80,20 @@ def _typed(case: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _make(
-    rng: np.random.Generator, *, T: int, N: int, K: int, bias: bool = False, **_: Any
+    rng: np.random.Generator,
+    *,
+    T: int,
+    N: int,
+    K: int,
+    bias: bool = False,
+    residual: bool = False,
+    **_: Any,
 ) -> dict[str, Any]:
     return {
         "x_TK": rng.standard_normal((T, K)).astype(np.float32),
         "w_NK": rng.standard_normal((N, K)).astype(np.float32),
         "b_N": rng.standard_normal(N).astype(np.float32) if bias else None,
+        "r_TN": rng.standard_normal((T, N)).astype(np.float32) if residual else None,
     }
 
 
@@ -87,16 +111,18 @@ def _make(
             for case in cases
         ),
         *(
-            case | {"types": {"x_TK": storage_type("i8_g32"), "w_NK": storage_type(name)}}
-            for name in ("q8_0", "q4_0")
-            for case in _BY_TYPE[name]
+            case | {"types": {"x_TK": Q8_S, "w_NK": storage_type(name)}}
+            for name, cases in _ROUNDED_BY_TYPE.items()
+            for case in cases
         ),
     ],
 )
-def linear(x_TK: Any, w_NK: Any, b_N: Any = None) -> Any:
-    """y = x · wᵀ + b"""
+def linear(x_TK: Any, w_NK: Any, b_N: Any = None, r_TN: Any = None) -> Any:
+    """y = x · wᵀ + b + r"""
     y_TN = x_TK @ w_NK.T
-    return y_TN if b_N is None else y_TN + b_N
+    if b_N is not None:
+        y_TN = y_TN + b_N
+    return y_TN if r_TN is None else y_TN + r_TN
 
 
 @op(
@@ -115,3 +141,19 @@ def linear(x_TK: Any, w_NK: Any, b_N: Any = None) -> Any:
 def quantize(x_TK: Any, *, group: int) -> Any:
     """y = x rounded to int8 in groups: q = round(x / scale), scale = max|x| / 127"""
     return store_as(x_TK.astype(np.float32), f"i8_g{group}").float64()
+
+
+@op(
+    out="y_TK",
+    out_type=lambda attributes: Q8_S,
+    flops=lambda T, K: 4 * T * K,
+    cases=[
+        {"T": 1, "K": 32},
+        {"T": 5, "K": 96},
+        {"T": 3, "K": 2048},
+        {"T": 0, "K": 64},
+    ],
+)
+def quantize_blocks(x_TK: Any) -> Any:
+    """y = x rounded to int8 in blocks of 32, as quantize does; with sums of q beside them"""
+    return store_as(x_TK.astype(np.float32), Q8_S).float64()

@@ -1,5 +1,5 @@
 """Linear on the CPU: a ladder for each pair of input types, one file a family of types."""
 
-from rung.ops.linear.cpu import blocks, blocks_i8, elements, f32, i8g
+from rung.ops.linear.cpu import blocks, elements, f32, i8g, integers, rounding
 
-__all__ = ["blocks", "blocks_i8", "elements", "f32", "i8g"]
+__all__ = ["blocks", "elements", "f32", "i8g", "integers", "rounding"]

@@ -16,7 +16,7 @@ from rung.ops.linear.cpu.common import (
     NARROW,
     OUTPUTS,
     ROWS,
-    add_bias,
+    finish,
     tile_product,
 )
 from rung.ops.linear.op import linear
@@ -51,7 +51,7 @@ def _each_form(version, why):
 
 
 @_each_form(1, "the triple loop")
-def linear_blocks_naive(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
+def linear_blocks_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     T, K = x_TK.shape
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     for t in range(T):
@@ -60,11 +60,11 @@ def linear_blocks_naive(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
             for k in range(K):
                 y += x_TK[t, k] * weight(w_NK, n, k, FORMAT)
             y_TN[t, n] = y
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @_each_form(2, "blocks unpacked into lanes, once for many tokens")
-def linear_blocks_lanes(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
+def linear_blocks_lanes(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     T = x_TK.shape[0]
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     if T < ROWS:
@@ -72,7 +72,7 @@ def linear_blocks_lanes(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
     else:
         for block in range(0, T, BLOCK):
             _many_tokens(x_TK, w_NK, y_TN, block, min(block + BLOCK, T), start, stop, FORMAT)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @register_jitable

@@ -37,12 +37,16 @@ BLOCK = 64
 
 
 @register_jitable
-def add_bias(y_TN, b_N, start, stop):
-    """y[:, start : stop] += b, where there is a bias."""
+def finish(y_TN, b_N, r_TN, start, stop):
+    """y[:, start : stop] += b + r, where there are a bias b and a residual r."""
     if b_N is not None:
         for t in range(y_TN.shape[0]):
             for n in range(start, stop):
                 y_TN[t, n] += b_N[n]
+    if r_TN is not None:
+        for t in range(y_TN.shape[0]):
+            for n in range(start, stop):
+                y_TN[t, n] += r_TN[t, n]
 
 
 @register_jitable

@@ -9,7 +9,7 @@ i8         the same, and each output times its row's scale at the end: int8pack_
 import numpy as np
 from numba.extending import register_jitable
 
-from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, add_bias, tiled_product
+from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish, tiled_product
 from rung.ops.linear.op import linear
 from rung.simd.elements import element
 from rung.simd.spans import span
@@ -41,10 +41,10 @@ def _plain_product(x_TK, w_NK, y_TN, start, stop):
 
 @linear.kernel("cpu", 1, form="f16", why="the triple loop", when=_is_f16, split=OUTPUTS)
 @linear.kernel("cpu", 1, form="bf16", why="the triple loop", when=_is_bf16, split=OUTPUTS)
-def linear_halves_naive(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_halves_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     _plain_product(x_TK, w_NK, y_TN, start, stop)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @linear.kernel(
@@ -53,10 +53,10 @@ def linear_halves_naive(part, parts, x_TK, w_NK, b_N, y_TN):
 @linear.kernel(
     "cpu", 2, form="bf16", why="tiles, converted in registers", when=_is_bf16, split=OUTPUTS
 )
-def linear_halves_tiles(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_halves_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     tiled_product(x_TK, w_NK, y_TN, start, stop)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @register_jitable
@@ -68,18 +68,18 @@ def _scale_outputs(y_TN, scales, start, stop):
 
 
 @linear.kernel("cpu", 1, form="i8", why="the triple loop", when=_is_i8, split=OUTPUTS)
-def linear_i8_naive(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_i8_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     q_NK, scales = w_NK
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     _plain_product(x_TK, q_NK, y_TN, start, stop)
     _scale_outputs(y_TN, scales, start, stop)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @linear.kernel("cpu", 2, form="i8", why="tiles, widened in registers", when=_is_i8, split=OUTPUTS)
-def linear_i8_tiles(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_i8_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     q_NK, scales = w_NK
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     tiled_product(x_TK, q_NK, y_TN, start, stop)
     _scale_outputs(y_TN, scales, start, stop)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)

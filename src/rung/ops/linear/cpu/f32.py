@@ -4,7 +4,7 @@
 
 import numpy as np
 
-from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, add_bias, tile_product, tiled_product
+from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish, tile_product, tiled_product
 from rung.ops.linear.op import linear
 from rung.simd.spans import span
 from rung.storage import F32
@@ -15,7 +15,7 @@ def _is_f32(x_TK, w_NK):
 
 
 @linear.kernel("cpu", 1, form="f32", why="the triple loop", when=_is_f32, split=OUTPUTS)
-def linear_f32_naive(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_f32_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     T, K = x_TK.shape
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     for t in range(T):
@@ -24,23 +24,23 @@ def linear_f32_naive(part, parts, x_TK, w_NK, b_N, y_TN):
             for k in range(K):
                 y += x_TK[t, k] * w_NK[n, k]
             y_TN[t, n] = y
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @linear.kernel("cpu", 2, form="f32", why="sixteen lanes along K", when=_is_f32, split=OUTPUTS)
-def linear_f32_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_f32_lanes(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     T = x_TK.shape[0]
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     for t in range(T):
         for n in range(start, stop):
             tile_product(x_TK, w_NK, y_TN, t, n, n, 1, 1)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @linear.kernel(
     "cpu", 3, form="f32", why="tiles in registers, tokens in blocks", when=_is_f32, split=OUTPUTS
 )
-def linear_f32_tiles(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_f32_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     tiled_product(x_TK, w_NK, y_TN, start, stop)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)

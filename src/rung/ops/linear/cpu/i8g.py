@@ -1,4 +1,4 @@
-"""Products with int8 weights in groups, and the rounding of activations to the same groups.
+"""Products with int8 weights in groups.
 
 i8g       float32 activations: 1 the triple loop; 2 sixteen lanes, widening the weights.
 i8g_i8g   both int8: 1 the triple loop; 2 tiles of integer dot products (VNNI, sdot, pmaddwd).
@@ -9,25 +9,10 @@ i8g_i8g   both int8: 1 the triple loop; 2 tiles of integer dot products (VNNI, s
 import numpy as np
 from numba.extending import register_jitable
 
-from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, add_bias, in_tiles
-from rung.ops.linear.op import linear, quantize
-from rung.registry import Split
+from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish, in_tiles
+from rung.ops.linear.op import linear
 from rung.simd.dots import BYTES, bytes_load, bytes_load_some, scales_load, tile_dot
-from rung.simd.lanes import (
-    LANES,
-    absolute,
-    fill,
-    largest,
-    load,
-    maximum,
-    nearest,
-    store_int8,
-    tile_fma,
-    tile_load,
-    tile_store,
-    tile_zeros,
-    total,
-)
+from rung.simd.lanes import LANES, fill, tile_fma, tile_load, tile_store, tile_zeros, total
 from rung.simd.memory import prefetch
 from rung.simd.spans import span
 from rung.storage import F32
@@ -60,7 +45,7 @@ def _dots_hold_groups(x_TK, w_NK):
 
 
 @linear.kernel("cpu", 1, form="i8g", why="the triple loop", when=_is_i8g, split=OUTPUTS)
-def linear_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_i8g_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     q_NK, scales = w_NK
     T, K = x_TK.shape
     G = K // scales.shape[1]
@@ -71,7 +56,7 @@ def linear_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
             for k in range(K):
                 y += x_TK[t, k] * np.float32(q_NK[n, k]) * scales[n, k // G]
             y_TN[t, n] = y
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @register_jitable
@@ -95,7 +80,7 @@ def _row_i8g(x_TK, q_NK, scales, t, n, G):
     when=_lanes_hold_groups,
     split=OUTPUTS,
 )
-def linear_i8g_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_i8g_lanes(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     q_NK, scales = w_NK
     T, K = x_TK.shape
     G = K // scales.shape[1]
@@ -103,14 +88,14 @@ def linear_i8g_lanes(part, parts, x_TK, w_NK, b_N, y_TN):
     for n in range(start, stop):
         for t in range(T):
             y_TN[t, n] = _row_i8g(x_TK, q_NK, scales, t, n, G)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 # ── int8 activations ─────────────────────────────────────────────────────────────────────────────
 
 
 @linear.kernel("cpu", 1, form="i8g_i8g", why="the triple loop", when=_is_i8g_i8g, split=OUTPUTS)
-def linear_i8g_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
+def linear_i8g_i8g_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     qx_TK, sx = x_TK
     qw_NK, sw = w_NK
     T, K = qx_TK.shape
@@ -125,7 +110,7 @@ def linear_i8g_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN):
                     whole += np.int32(qx_TK[t, k]) * np.int32(qw_NK[n, k])
                 y += np.float32(whole) * (sx[t, g] * sw[n, g])
             y_TN[t, n] = y
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @register_jitable
@@ -168,56 +153,7 @@ def _tile_dots(x, w, y_TN, t, n, R, C, G):
     constants={"G": lambda w_NK: w_NK.type.block},
     split=OUTPUTS,
 )
-def linear_i8g_i8g_dots(part, parts, x_TK, w_NK, b_N, y_TN, G):
+def linear_i8g_i8g_dots(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, G):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     in_tiles(_tile_dots, x_TK, w_NK, y_TN, start, stop, G)
-    add_bias(y_TN, b_N, start, stop)
-
-
-# ── rounding activations ─────────────────────────────────────────────────────────────────────────
-
-_SMALLEST = np.finfo(np.float32).tiny
-
-
-@quantize.kernel("cpu", 1, why="group by group, value by value", split=Split("T"))
-def quantize_naive(part, parts, x_TK, y_TK, group):
-    q_TK, scales = y_TK
-    T, K = x_TK.shape
-    start, stop = span(part, parts, T, 1)
-    for t in range(start, stop):
-        for g in range(K // group):
-            largest_x = np.float32(0)
-            for k in range(g * group, (g + 1) * group):
-                largest_x = max(largest_x, abs(x_TK[t, k]))
-            scale = largest_x / np.float32(127)
-            if not scale >= _SMALLEST:
-                scale = np.float32(0)
-            inverse = np.float32(1) / scale if scale > 0 else np.float32(0)
-            scales[t, g] = scale
-            for k in range(g * group, (g + 1) * group):
-                q_TK[t, k] = np.int8(np.rint(x_TK[t, k] * inverse))
-
-
-@quantize.kernel(
-    "cpu",
-    2,
-    why="sixteen lanes at a time",
-    when=lambda group: group % LANES == 0,
-    split=Split("T"),
-)
-def quantize_lanes(part, parts, x_TK, y_TK, group):
-    q_TK, scales = y_TK
-    T, K = x_TK.shape
-    start, stop = span(part, parts, T, 1)
-    for t in range(start, stop):
-        for g in range(K // group):
-            most = fill(np.float32(0))
-            for k in range(g * group, (g + 1) * group, LANES):
-                most = maximum(most, absolute(load(x_TK, t, k)))
-            scale = largest(most) / np.float32(127)
-            if not scale >= _SMALLEST:
-                scale = np.float32(0)
-            inverse = fill(np.float32(1) / scale if scale > 0 else np.float32(0))
-            scales[t, g] = scale
-            for k in range(g * group, (g + 1) * group, LANES):
-                store_int8(q_TK, t, k, nearest(load(x_TK, t, k) * inverse))
+    finish(y_TN, b_N, r_TN, start, stop)

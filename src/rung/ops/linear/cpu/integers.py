@@ -1,6 +1,6 @@
-"""Products of int8 activations with GGUF's simple blocks: q8_0 and q4_0 by x in groups of 32.
+"""Products of activations rounded to int8 (q8_s) with weights in blocks, and with int8 rows.
 
-1 the triple loop; 2 tiles of integer dot products, two blocks at a time.
+1 the triple loop; 2 tiles of integer dot products, two blocks at a time (q8_0 and q4_0).
 """
 
 # T tokens, K input width, N output width; R×C tile of tokens × outputs
@@ -8,7 +8,7 @@
 import numpy as np
 from numba.extending import register_jitable
 
-from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, add_bias, in_tiles
+from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish, in_tiles
 from rung.ops.linear.op import linear
 from rung.simd.block_dots import block_bytes, block_scales
 from rung.simd.blocks import FORMATS, RUN, prefetch_blocks
@@ -16,21 +16,21 @@ from rung.simd.dots import BYTES, bytes_load, bytes_load_some, scales_load, tile
 from rung.simd.lanes import tile_store, tile_zeros
 from rung.simd.spans import span
 from rung.simd.weights import weight
+from rung.storage import I8, Q8_S
+
+SIMPLE = ("q8_0", "q4_0")
+SUPER = ("q4_k", "q5_k", "q6_k")
 
 
-def _takes(form):
-    return lambda x_TK, w_NK: x_TK.type.name == "i8_g32" and w_NK.type.name == form
-
-
-def _each_form(version, why):
-    """Registers one kernel for both formats, compiled for each."""
+def each_form(forms, version, why):
+    """Registers one kernel for several formats of weights, compiled for each."""
 
     def register(function):
-        for form in ("q8_0", "q4_0"):
+        for form in forms:
             linear.kernel(
                 "cpu",
                 version,
-                form=f"{form}_i8g",
+                form=f"{form}_q8s",
                 why=why,
                 when=_takes(form),
                 constants={"FORMAT": lambda w_NK: FORMATS[w_NK.type.name]},
@@ -41,9 +41,35 @@ def _each_form(version, why):
     return register
 
 
-@_each_form(1, "the triple loop")
-def linear_blocks_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
-    q_TK, scales = x_TK
+def _takes(form):
+    return lambda x_TK, w_NK: x_TK.type is Q8_S and w_NK.type.name == form
+
+
+def _is_i8(x_TK, w_NK):
+    return x_TK.type is Q8_S and w_NK.type is I8
+
+
+@linear.kernel("cpu", 1, form="i8_q8s", why="the triple loop", when=_is_i8, split=OUTPUTS)
+def linear_i8_q8s_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
+    qx_TK, sx, _ = x_TK
+    qw_NK, sw = w_NK
+    T, K = qx_TK.shape
+    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
+    for t in range(T):
+        for n in range(start, stop):
+            y = np.float32(0)
+            for k in range(0, K, RUN):
+                whole = np.int32(0)
+                for i in range(k, k + RUN):
+                    whole += np.int32(qx_TK[t, i]) * np.int32(qw_NK[n, i])
+                y += np.float32(whole) * sx[t, k // RUN]
+            y_TN[t, n] = y * sw[n, 0]
+    finish(y_TN, b_N, r_TN, start, stop)
+
+
+@each_form(SIMPLE + SUPER, 1, "the triple loop")
+def linear_blocks_q8s_naive(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
+    q_TK, scales, _ = x_TK
     T, K = q_TK.shape
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     for t in range(T):
@@ -52,13 +78,13 @@ def linear_blocks_i8g_naive(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
             for k in range(K):
                 y += np.float32(q_TK[t, k]) * scales[t, k // RUN] * weight(w_NK, n, k, FORMAT)
             y_TN[t, n] = y
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
 
 
 @register_jitable
 def _tile_dots(x_TK, w_NK, y_TN, t, n, R, C, FORMAT):
     """y[t : t+R, n : n+C] from integer products of two blocks, scaled block by block."""
-    q_TK, scales = x_TK
+    q_TK, scales, _ = x_TK
     blocks = q_TK.shape[1] // RUN
     even = blocks // 2 * 2
     tile = tile_zeros(R, C)
@@ -87,8 +113,8 @@ def _tile_dots(x_TK, w_NK, y_TN, t, n, R, C, FORMAT):
     tile_store(tile, y_TN, t, n, C)
 
 
-@_each_form(2, "tiles of integer dot products")
-def linear_blocks_i8g_dots(part, parts, x_TK, w_NK, b_N, y_TN, FORMAT):
+@each_form(SIMPLE, 2, "tiles of integer dot products")
+def linear_blocks_q8s_dots(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     in_tiles(_tile_dots, x_TK, w_NK, y_TN, start, stop, FORMAT)
-    add_bias(y_TN, b_N, start, stop)
+    finish(y_TN, b_N, r_TN, start, stop)
