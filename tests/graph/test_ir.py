@@ -33,7 +33,7 @@ def test_shapes_follow_the_letters() -> None:
 
 def test_print_names_ops_shapes_and_types() -> None:
     text = str(_two_products())
-    assert "first f32[T×32] = linear(x, first.weight, -)" in text
+    assert "first f32[T×32] = linear(x, first.weight, -, -)" in text
     assert "outputs: second f32[T×32]" in text
 
 

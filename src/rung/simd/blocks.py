@@ -1,6 +1,7 @@
 """GGUF's blocks of bytes as float32 lanes: unpacked in registers, thirty-two weights at a time.
 
 A layout knows where a block's scales and packed values stand (storage/blocks.py has the formulas).
+Its `quants` are a run's small integers, from which `zero` is still to be taken.
 Blocks begin at any byte, so nothing here assumes an alignment. Every value is exact in float32:
 scales have 11 + 8 significant bits at most, packed values 5 more.
 """
@@ -86,7 +87,7 @@ def _lane(builder: Any, values: Any, index: int) -> Any:
 class _Q80:
     """d, then 32 int8."""
 
-    values, size = 32, 34
+    values, size, zero = 32, 34, 0
 
     @staticmethod
     def scales(builder: Any, block: Any) -> Any:
@@ -97,6 +98,10 @@ class _Q80:
         return _bytes(builder, block, 2, RUN)
 
     @classmethod
+    def quants(cls, builder: Any, block: Any, index: int) -> Any:
+        return cls.whole(builder, block)
+
+    @classmethod
     def run(cls, builder: Any, block: Any, d: Any, index: int) -> list[Any]:
         q = _floats(builder, cls.whole(builder, block), signed=True)
         return [builder.fmul(d, part) for part in q]
@@ -105,18 +110,21 @@ class _Q80:
 class _Q40:
     """d, then 16 bytes: values 0 to 15 in the low half-bytes, 16 to 31 in the high."""
 
-    values, size = 32, 18
+    values, size, zero = 32, 18, 8
 
     @staticmethod
     def scales(builder: Any, block: Any) -> Any:
         return _half(builder, block, 0, LANES)
 
     @staticmethod
-    def whole(builder: Any, block: Any) -> Any:
+    def quants(builder: Any, block: Any, index: int) -> Any:
         packed = _bytes(builder, block, 2, LANES)
         high = _shifted(builder, packed, 4)
-        q = shuffle(builder, _low(builder, packed, 4), high, range(RUN))
-        return builder.sub(q, integers(I8, [8] * RUN))
+        return shuffle(builder, _low(builder, packed, 4), high, range(RUN))
+
+    @classmethod
+    def whole(cls, builder: Any, block: Any) -> Any:
+        return builder.sub(cls.quants(builder, block, 0), integers(I8, [cls.zero] * RUN))
 
     @classmethod
     def run(cls, builder: Any, block: Any, d: Any, index: int) -> list[Any]:
@@ -127,7 +135,7 @@ class _Q40:
 class _FourBits:
     """The scales and half-bytes that q4_k and q5_k share: d, e, 12 bytes of s and m, …, q."""
 
-    values = 256
+    values, zero = 256, 0
 
     @staticmethod
     def scales(builder: Any, block: Any) -> Any:
@@ -161,10 +169,14 @@ class _Q4K(_FourBits):
 
     size = 144
 
+    @staticmethod
+    def quants(builder: Any, block: Any, index: int) -> Any:
+        packed = _bytes(builder, block, 16 + index // 2 * RUN, RUN)
+        return _bits(builder, packed, index % 2 * 4, 4)
+
     @classmethod
     def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
-        packed = _bytes(builder, block, 16 + index // 2 * RUN, RUN)
-        return cls.scaled(builder, scales, _bits(builder, packed, index % 2 * 4, 4), index)
+        return cls.scaled(builder, scales, cls.quants(builder, block, index), index)
 
 
 class _Q5K(_FourBits):
@@ -172,18 +184,21 @@ class _Q5K(_FourBits):
 
     size = 176
 
-    @classmethod
-    def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+    @staticmethod
+    def quants(builder: Any, block: Any, index: int) -> Any:
         packed = _bytes(builder, block, 48 + index // 2 * RUN, RUN)
         fifth = _bits(builder, _bytes(builder, block, 16, RUN), index, 1)
-        q = builder.or_(_bits(builder, packed, index % 2 * 4, 4), _shifted(builder, fifth, -4))
-        return cls.scaled(builder, scales, q, index)
+        return builder.or_(_bits(builder, packed, index % 2 * 4, 4), _shifted(builder, fifth, -4))
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+        return cls.scaled(builder, scales, cls.quants(builder, block, index), index)
 
 
 class _Q6K:
     """128 bytes of low halves, 64 of upper pairs of bits, 16 int8 scales, d."""
 
-    values, size = 256, 210
+    values, size, zero = 256, 210, 32
 
     @staticmethod
     def scales(builder: Any, block: Any) -> Any:
@@ -191,15 +206,18 @@ class _Q6K:
         return builder.fmul(_half(builder, block, 208, LANES), builder.sitofp(s, _V))
 
     @staticmethod
-    def run(builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+    def quants(builder: Any, block: Any, index: int) -> Any:
         half, quarter = divmod(index, 4)  # of 128 and of 32 values
         packed = _bytes(builder, block, half * 64 + quarter % 2 * RUN, RUN)
         pairs = _bits(builder, _bytes(builder, block, 128 + half * RUN, RUN), quarter * 2, 2)
-        q = builder.or_(
+        return builder.or_(
             _bits(builder, packed, quarter // 2 * 4, 4),
             _shifted(builder, pairs, -4),
         )
-        q = builder.sub(q, integers(I8, [32] * RUN))
+
+    @classmethod
+    def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
+        q = builder.sub(cls.quants(builder, block, index), integers(I8, [cls.zero] * RUN))
         return [
             builder.fmul(_lane(builder, scales, 2 * index + part), value)
             for part, value in enumerate(_floats(builder, q, signed=True))
