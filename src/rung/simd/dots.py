@@ -14,6 +14,7 @@ from numba.extending import intrinsic
 
 from rung.simd.emit import (
     F32,
+    I1,
     I8,
     I16,
     I32,
@@ -136,7 +137,7 @@ def _products(builder: Any, xs: list[Any], ws: list[Any]) -> list[Any]:
     target = host()
     if target.has("avx512vnni") or target.has("avxvnni"):
         return _products_vnni(builder, xs, ws, 64 if target.has("avx512vnni") else 32)
-    one = _product_arm if target.has("dotprod") else _product_pairs
+    one = _sdot if target.has("dotprod") else _product_pairs
     return [one(builder, x, w) for x in xs for w in ws]
 
 
@@ -155,13 +156,13 @@ def _products_vnni(builder: Any, xs: list[Any], ws: list[Any], width: int) -> li
     return products
 
 
-def _vpdpbusd(builder: Any, unsigned: Any, signed: Any, width: int) -> Any:
+def _vpdpbusd(builder: Any, unsigned: Any, signed: Any, width: int, total: Any = None) -> Any:
     parts = BYTES // width
     lanes = LANES // parts
     ints = ir.VectorType(I32, lanes)
     results = []
     for part in range(parts):
-        operands = [ir.Constant(ints, None)]
+        operands = [_part(builder, total, part, lanes)]
         for value in (unsigned, signed):
             piece = shuffle(builder, value, None, range(part * width, (part + 1) * width))
             operands.append(builder.bitcast(piece, ints))
@@ -169,13 +170,20 @@ def _vpdpbusd(builder: Any, unsigned: Any, signed: Any, width: int) -> Any:
     return _join(builder, results)
 
 
-def _product_arm(builder: Any, x: Any, w: Any) -> Any:
+def _part(builder: Any, total: Any, part: int, lanes: int) -> Any:
+    """Part number `part` of sixteen sums; zeros where there are none yet."""
+    if total is None:
+        return ir.Constant(ir.VectorType(I32, lanes), None)
+    return shuffle(builder, total, None, range(part * lanes, (part + 1) * lanes))
+
+
+def _sdot(builder: Any, x: Any, w: Any, total: Any = None) -> Any:
     """sdot, sixteen bytes at a time."""
     ints = ir.VectorType(I32, 4)
     results = []
     for part in range(4):
         order = range(part * 16, part * 16 + 16)
-        operands = [ir.Constant(ints, None)]
+        operands = [_part(builder, total, part, 4)]
         operands += [shuffle(builder, value, None, order) for value in (x, w)]
         results.append(call_llvm(builder, "llvm.aarch64.neon.sdot.v4i32.v16i8", ints, operands))
     return _join(builder, results)
@@ -206,3 +214,40 @@ def _join(builder: Any, parts: list[Any]) -> Any:
             for left, right in zip(parts[::2], parts[1::2], strict=True)
         ]
     return builder.bitcast(parts[0], _INTS)
+
+
+def add_products(builder: Any, total: Any, w: Any, x: Any, *, signed: bool) -> Any:
+    """total + w · x summed by fours: 64 weights with 64 activations from −127 to 127.
+
+    Weights are unsigned bytes on processors with vpdpbusd, and everywhere else those up to 127 or,
+    where `signed` says so, signed ones.
+    """
+    target = host()
+    if target.has("avx512vnni") or target.has("avxvnni"):
+        return _vpdpbusd(builder, w, x, 64 if target.has("avx512vnni") else 32, total)
+    if target.has("dotprod"):
+        return _sdot(builder, w, x, total)
+    if target.has("avx2"):
+        return builder.add(total, _product_avx2(builder, w, x, signed=signed))
+    return builder.add(total, _product_pairs(builder, x, w))
+
+
+def _product_avx2(builder: Any, w: Any, x: Any, *, signed: bool) -> Any:
+    """vpmaddubsw, which multiplies unsigned with signed bytes and adds pairs in 16 bits.
+
+    Two products stay below 2¹⁵: 2·63·127 for unsigned weights of six bits; 2·128·127 for signed
+    ones, whose signs are moved to the activations first.
+    """
+    half, words = ir.VectorType(I8, 32), ir.VectorType(I16, 16)
+    ints = ir.VectorType(I32, 8)
+    results = []
+    for part in range(2):
+        order = range(part * 32, part * 32 + 32)
+        left, right = (shuffle(builder, value, None, order) for value in (w, x))
+        if signed:
+            right = call_llvm(builder, "llvm.x86.avx2.psign.b", half, [right, left])
+            left = call_llvm(builder, "llvm.abs.v32i8", half, [left, ir.Constant(I1, 0)])
+        pairs = call_llvm(builder, "llvm.x86.avx2.pmadd.ub.sw", words, [left, right])
+        ones = integers(I16, [1] * 16)
+        results.append(call_llvm(builder, "llvm.x86.avx2.pmadd.wd", ints, [pairs, ones]))
+    return _join(builder, results)

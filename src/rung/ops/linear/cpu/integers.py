@@ -9,6 +9,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish, in_tiles
+from rung.ops.linear.cpu.streams import streamed_product
 from rung.ops.linear.op import linear
 from rung.simd.block_dots import block_bytes, block_scales
 from rung.simd.blocks import FORMATS, RUN, prefetch_blocks
@@ -117,4 +118,25 @@ def _tile_dots(x_TK, w_NK, y_TN, t, n, R, C, FORMAT):
 def linear_blocks_q8s_dots(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     in_tiles(_tile_dots, x_TK, w_NK, y_TN, start, stop, FORMAT)
+    finish(y_TN, b_N, r_TN, start, stop)
+
+
+@each_form(SIMPLE, 3, "streams: four far-apart rows, four blocks at a time")
+@each_form(SUPER, 2, "streams: four far-apart rows, a block at a time")
+def linear_blocks_q8s_streams(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
+    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
+    streamed_product(x_TK, w_NK, y_TN, start, stop, FORMAT)
+    finish(y_TN, b_N, r_TN, start, stop)
+
+
+@linear.kernel(
+    "cpu", 2, form="i8_q8s", why="streams: four far-apart rows", when=_is_i8, split=OUTPUTS
+)
+def linear_i8_q8s_streams(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
+    qw_NK, sw = w_NK
+    start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
+    streamed_product(x_TK, qw_NK, y_TN, start, stop, 0)
+    for t in range(y_TN.shape[0]):
+        for n in range(start, stop):
+            y_TN[t, n] *= sw[n, 0]
     finish(y_TN, b_N, r_TN, start, stop)
