@@ -168,7 +168,11 @@ def _accumulate(
             value = token.starts[dot]
             for index in vectors:
                 value = add_products(
-                    builder, value, row[index], token.vectors[index], signed=layout.offset in (0, 128) and not layout.minimum
+                    builder,
+                    value,
+                    row[index],
+                    token.vectors[index],
+                    signed=layout.offset in (0, 128) and not layout.minimum,
                 )
             sums.append(value)
         floats.append(builder.sitofp(_sum_lanes_of_rows(builder, sums), _FLOATS))

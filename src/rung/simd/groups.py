@@ -253,7 +253,7 @@ def _halves_of(builder: Any, words: Any, start: int) -> Any:
 
 
 def _even_units(builder: Any, low: Any, high: Any) -> list[Any]:
-    """Bytes of units 0 to 3 and 4 to 7 by rows as those of 0, 2, 4, 6 and of 1, 3, 5, 7 by units."""
+    """Units 0 to 3 and 4 to 7 by rows as units 0, 2, 4, 6 and 1, 3, 5, 7 by units."""
     kind = ir.VectorType(I8, 16)
     order = [4 * row + unit for unit in (0, 2, 1, 3) for row in range(ROWS)]
     low, high = (shuffle(builder, builder.bitcast(v, kind), None, order) for v in (low, high))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,8 @@ _LEVELS = {
     "avx512": _AVX512,
     "avx512vnni": f"{_AVX512} avx512vnni avx512vbmi",
 }
+
+_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA = 158, 0x1023, 18  # Linux, x86-64
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ def host() -> Target:
 
     known: dict[str, bool] = dict(llvm.get_host_cpu_features())
     present = {name for name, on in known.items() if on}
+    if "amx-tile" in present and not _may_use_tiles():
+        present = {name for name in present if not name.startswith("amx-")}
     wanted = env.CPU_FEATURES.get().replace(" ", "").lower()
     if not wanted:
         return Target(llvm.get_host_cpu_name(), frozenset(present), overridden=False)
@@ -65,6 +70,16 @@ def host() -> Target:
     config.CPU_NAME = target.cpu
     config.CPU_FEATURES = target.llvm_features
     return target
+
+
+def _may_use_tiles() -> bool:
+    """Asks Linux for the AMX registers, which a process gets only on request."""
+    if sys.platform != "linux":
+        return False
+    import ctypes
+
+    system = ctypes.CDLL(None).syscall
+    return int(system(_ARCH_PRCTL, _REQUEST_PERMISSION, _TILE_DATA)) == 0
 
 
 def _apply(wanted: str, present: set[str], known: set[str]) -> set[str]:
@@ -80,7 +95,8 @@ def _apply(wanted: str, present: set[str], known: set[str]) -> set[str]:
             )
         elif word.startswith("-"):
             # A switched-off parent takes what builds on it along: -avx512f ends all of AVX-512.
-            chosen -= {f for f in chosen if f == name or (name == "avx512f" and "512" in f)}
+            family = {"avx512f": "avx512", "amx-tile": "amx-"}.get(name, name)
+            chosen -= {f for f in chosen if f == name or (family != name and f.startswith(family))}
         elif name in present:
             chosen.add(name)
         else:

@@ -1,0 +1,69 @@
+"""Products of many tokens in integers, from panels of sixteen rows of weights.
+
+A thread packs 16·PANELS rows into panels, which its second-level cache holds, and takes them past
+all tokens: packing costs as much as the products of one or two tokens, and the weights in memory
+stay as they are in their file. A chunk of K at a time, so that what a tile of tokens reads again
+and again is in the first-level cache; partial sums wait in y meanwhile.
+"""
+
+# T tokens, K input width, N output width; R×C tile of tokens × panels of 16 outputs
+
+from numba.extending import register_jitable
+
+from rung.simd.blocks import RUN
+from rung.simd.lanes import LANES, tile_zeros
+from rung.simd.panels import (
+    SIGNED_PANELS,
+    aligned_floats,
+    aligned_panels,
+    outputs_load,
+    outputs_store,
+    panel_dots,
+    panel_factors,
+    panel_inputs,
+    panel_pack,
+    panel_values,
+)
+from rung.simd.target import host
+
+# 6×2 sums in integers, as many in float32, two of weights: 26 of 32 registers. Where sixteen lanes
+# take two registers or more, 3×1.
+_WIDE = host().vector_registers >= 32
+TOKENS = 6 if _WIDE else 3
+PANELS = 2 if _WIDE else 1
+
+# 512 values of two panels are 16 kB and of six tokens 3 kB: half of a first-level cache.
+CHUNK = 512 // RUN
+
+
+@register_jitable
+def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
+    """y[:, start : stop] = x · wᵀ without the scales of int8 rows; at least TOKENS tokens."""
+    x_TK = panel_inputs(q_TK)
+    T, K = x_TK.shape
+    B = K // RUN
+    panels = aligned_panels(PANELS, K * LANES)
+    factors = aligned_floats(PANELS, B * panel_factors(FORMAT) * LANES)
+    tiled = T // TOKENS * TOKENS
+    for n in range(start, stop, PANELS * LANES):
+        for p in range(PANELS):
+            for index in range(K // panel_values(FORMAT)):
+                row = n + p * LANES
+                panel_pack(panels, factors, p, w_NK, row, stop - 1, index, FORMAT, SIGNED_PANELS)
+        count = stop - n
+        for first in range(0, B, CHUNK):
+            end = min(first + CHUNK, B)
+            for t in range(0, tiled, TOKENS):
+                tile = tile_zeros(TOKENS, PANELS)
+                if first > 0:
+                    tile = outputs_load(tile, y_TN, t, n, count, TOKENS, PANELS)
+                for b in range(first, end):
+                    tile = panel_dots(tile, x_TK, sx, sums, t, panels, factors, b, PANELS, FORMAT)
+                outputs_store(tile, y_TN, t, n, count, PANELS)
+        if tiled < T:
+            # The last tokens again with those before them: the same bits a second time.
+            t = T - TOKENS
+            tile = tile_zeros(TOKENS, PANELS)
+            for b in range(B):
+                tile = panel_dots(tile, x_TK, sx, sums, t, panels, factors, b, PANELS, FORMAT)
+            outputs_store(tile, y_TN, t, n, count, PANELS)
