@@ -4,8 +4,7 @@ A tile of activations is 16 rows of 32 bytes as they lie in memory; a tile of we
 a panel as it is; the products are sixteen rows of sixteen int32, which leave by way of memory.
 Tile registers: 0 to 3 products, 4 and 5 activations, 6 and 7 weights. Everything is signed.
 
-t a token, p a panel, b a block of 32 values; `half` counts products of 16 values where a format has
-a scale for each 16.
+b a block of 32 values; `half` counts products of 16 values where a format has a scale for each 16.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from rung.simd.panels import factors_of
 from rung.simd.vectors import f32x16, vector_ir
 
 TILE = 16
+GROUP = 8  # blocks that are multiplied, then added
 _ROW_BYTES = 64
 _FLOATS = vector_ir(f32x16)
 _INTS = ir.VectorType(I32, LANES)
@@ -90,112 +90,100 @@ def _tile_load(builder: Any, register: int, pointer: Any, stride: Any) -> None:
 
 @_kernel_intrinsic
 def tiles_multiply(
-    context: Any,
-    products: Any,
-    slot: Any,
-    x: Any,
-    t: Any,
-    panels: Any,
-    p: Any,
-    b: Any,
-    UNROLL: Any,
-    FORMAT: Any,
+    context: Any, products: Any, slot: Any, x: Any, tile: Any, panels: Any, b: Any, FORMAT: Any
 ) -> Any:
-    """products[slot + i] = x[t : t + 16] · panel p over block b + i, for UNROLL ≤ 2 blocks.
+    """products[slot] = x[tile] · panel 0 over each of GROUP blocks from b on.
 
-    products is int32 [slots, 256] ([2·slots, 256] where a block is two products).
+    products is int32 [slots, GROUP · halves · 256]; x int8 [tiles, blocks · 16 · 32], a block's
+    sixteen tokens one after another. A product leaves its register just before that is needed
+    again: 8 ns a block on one Emerald Rapids core, where storing all at the end took 13.
     """
-    blocks, number = literal(UNROLL, 7), literal(FORMAT, 8)
-    halves = halves_of(number)
+    halves = halves_of(literal(FORMAT, 6))
     width = RUN // halves
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        out, slot, x_view, t, panel_view, p, b, *_ = arguments
-        K = cgutils.unpack_tuple(
-            builder, target.make_array(x)(target, builder, x_view).shape, x.ndim
-        )[1]
-        work = []
-        for step in range(blocks * halves):
-            k = builder.add(builder.mul(b, I64(RUN)), I64(step * width))
-            x_at = element_pointer(target, builder, x, x_view, [t, k])
-            panel = [p, builder.mul(k, I64(LANES))]
-            panel_at = element_pointer(target, builder, panels, panel_view, panel)
-            at = builder.add(builder.mul(slot, I64(halves)), I64(step))
-            out_at = element_pointer(target, builder, products, out, [at, I64(0)])
-            work.append((x_at, panel_at, out_at))
-        for step, (x_at, panel_at, _) in enumerate(work):
-            c, a, w = step % 4, 4 + step % 2, 6 + step % 2
-            call_llvm(builder, "llvm.x86.tilezero", _VOID, [I8(c)])
-            _tile_load(builder, a, x_at, K)
-            _tile_load(builder, w, panel_at, I64(_ROW_BYTES))
-            call_llvm(builder, "llvm.x86.tdpbssd", _VOID, [I8(c), I8(a), I8(w)])
-        for step, (_, _, out_at) in enumerate(work):
-            raw = builder.bitcast(out_at, I8.as_pointer())
-            operands = [I8(step % 4), raw, I64(_ROW_BYTES)]
+        out, slot, x_view, tile, panel_view, b, _ = arguments
+        first = builder.mul(b, I64(RUN * LANES))
+        x_at = element_pointer(target, builder, x, x_view, [tile, first])
+        panel_at = element_pointer(target, builder, panels, panel_view, [I64(0), first])
+        out_at = element_pointer(target, builder, products, out, [slot, I64(0)])
+
+        def leave(step: int) -> None:
+            raw = builder.gep(out_at, [I64(step * TILE * LANES)])
+            operands = [I8(step % 4), builder.bitcast(raw, I8.as_pointer()), I64(_ROW_BYTES)]
             call_llvm(builder, "llvm.x86.tilestored64", _VOID, operands)
+
+        steps = GROUP * halves
+        for step in range(steps):
+            c, a, w = step % 4, 4 + step % 2, 6 + step % 2
+            if step >= 4:
+                leave(step - 4)
+            block, half = divmod(step, halves)
+            call_llvm(builder, "llvm.x86.tilezero", _VOID, [I8(c)])
+            at = I64(block * RUN * TILE + half * width)
+            _tile_load(builder, a, builder.gep(x_at, [at]), I64(RUN))
+            at = I64(step * width * LANES)
+            _tile_load(builder, w, builder.gep(panel_at, [at]), I64(_ROW_BYTES))
+            call_llvm(builder, "llvm.x86.tdpbssd", _VOID, [I8(c), I8(a), I8(w)])
+        for step in range(steps - 4, steps):
+            leave(step)
         return target.get_dummy_value()
 
-    signature = types.void(
-        *(products, types.int64, x, types.int64, panels, types.int64, types.int64, UNROLL, FORMAT)
-    )
+    signature = types.void(products, types.int64, x, types.int64, panels, types.int64, FORMAT)
     return signature, emit
 
 
 @_kernel_intrinsic
 def tiles_add(
     context: Any,
-    tile: Any,
+    sums: Any,
     products: Any,
     slot: Any,
-    x_scales: Any,
-    x_offsets: Any,
-    t: Any,
+    scales: Any,
+    tile: Any,
     factors: Any,
-    p: Any,
     b: Any,
     FORMAT: Any,
 ) -> Any:
-    """tile[r] += products[slot, r] scaled, the same operations as panel_dots.
+    """sums[r] += products[slot] of GROUP blocks from b on, scaled: the operations of panel_dots.
 
-    x_offsets is float32 [T, blocks]: a block's sum of x, scaled; read where weights have offsets.
+    scales is float32 [tiles, blocks · 32]: sixteen scales of x and its sixteen scaled sums a block.
     """
-    number = literal(FORMAT, 9)
+    number = literal(FORMAT, 7)
     count, halves = factors_of(number), halves_of(number)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        totals, out, slot, sx_view, offset_view, t, factor_view, p, b, _ = arguments
+        totals, out, slot, scale_view, tile, factor_view, b, _ = arguments
         totals = cgutils.unpack_tuple(builder, totals)
-        vectors = []
+        out_at = element_pointer(target, builder, products, out, [slot, I64(0)])
+        place = builder.mul(b, I64(2 * TILE))
+        scale_at = element_pointer(target, builder, scales, scale_view, [tile, place])
+        place = builder.mul(b, I64(count * LANES))
         if count:
-            place = builder.mul(b, I64(count * LANES))
-            at = element_pointer(target, builder, factors, factor_view, [p, place])
+            factor_at = element_pointer(target, builder, factors, factor_view, [I64(0), place])
+        for block in range(GROUP):
             vectors = [
-                load_vector(builder, builder.gep(at, [I64(i * LANES)]), _FLOATS, 64)
+                load_vector(
+                    builder, builder.gep(factor_at, [I64((block * count + i) * LANES)]), _FLOATS, 64
+                )
                 for i in range(count)
             ]
-        for r, total in enumerate(totals):
-            token = builder.add(t, I64(r))
-            sx = builder.load(
-                element_pointer(target, builder, x_scales, sx_view, [token, b]), align=4
-            )
-            scale = splat(builder, sx, LANES)
-            for half in range(halves):
-                index = builder.add(builder.mul(slot, I64(halves)), I64(half))
-                at = element_pointer(target, builder, products, out, [index, I64(r * LANES)])
-                value = builder.sitofp(load_vector(builder, at, _INTS, 64), _FLOATS)
-                factor = builder.fmul(vectors[half], scale) if count else scale
-                total = _multiply_add(builder, value, factor, total)
-            if count == 2 and halves == 1:
-                at = element_pointer(target, builder, x_offsets, offset_view, [token, b])
-                offset = splat(builder, builder.load(at, align=4), LANES)
-                total = _multiply_add(builder, vectors[1], offset, total)
-            totals[r] = total
-        return target.make_tuple(builder, tile, totals)
+            for r in range(TILE):
+                at = builder.gep(scale_at, [I64(block * 2 * TILE + r)])
+                scale = splat(builder, builder.load(at, align=4), LANES)
+                for half in range(halves):
+                    index = ((block * halves + half) * TILE + r) * LANES
+                    value = load_vector(builder, builder.gep(out_at, [I64(index)]), _INTS, 64)
+                    factor = builder.fmul(vectors[half], scale) if count else scale
+                    value = builder.sitofp(value, _FLOATS)
+                    totals[r] = _multiply_add(builder, value, factor, totals[r])
+                if count == 2 and halves == 1:
+                    at = builder.gep(scale_at, [I64(block * 2 * TILE + TILE + r)])
+                    offset = splat(builder, builder.load(at, align=4), LANES)
+                    totals[r] = _multiply_add(builder, vectors[1], offset, totals[r])
+        return target.make_tuple(builder, sums, totals)
 
-    signature = tile(
-        *(tile, products, types.int64, x_scales, x_offsets, types.int64),
-        *(factors, types.int64, types.int64, FORMAT),
-    )
+    signature = sums(sums, products, types.int64, scales, types.int64, factors, types.int64, FORMAT)
     return signature, emit
 
 

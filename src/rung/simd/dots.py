@@ -28,6 +28,7 @@ from rung.simd.emit import (
     masked_load,
     shuffle,
     splat,
+    store_vector,
 )
 from rung.simd.lanes import LANES
 from rung.simd.target import host
@@ -62,6 +63,22 @@ def bytes_load(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any:
         return target.make_tuple(builder, kind, loaded)
 
     return kind(array, types.int64, types.int64, R), emit
+
+
+@_kernel_intrinsic
+def copy_run(context: Any, to: Any, i: Any, j: Any, source: Any, row: Any, column: Any) -> Any:
+    """to[i, j : j + 32] = source[row, column : column + 32], bytes both."""
+    run = ir.VectorType(I8, 32)
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        at = element_pointer(target, builder, source, arguments[3], arguments[4:])
+        value = load_vector(builder, at, run, 1)
+        at = element_pointer(target, builder, to, arguments[0], arguments[1:3])
+        store_vector(builder, value, at, 1)
+        return target.get_dummy_value()
+
+    places = (types.int64, types.int64)
+    return types.void(to, *places, source, *places), emit
 
 
 @_kernel_intrinsic
