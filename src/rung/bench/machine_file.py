@@ -1,0 +1,100 @@
+"""The machine's limits on disk, so that they are measured once: machine.json in the cache folder.
+
+One file holds several machines that share a folder, each by its processor's name, the features in
+use and the number of threads. A file that cannot be read as that is measured anew and replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rung import env
+from rung.backends.cpu.machine import processor_name
+from rung.bench.machine import Limits, Peak, Progress, measure
+from rung.errors import BackendError
+from rung.simd.target import host
+
+# Counted up when what is measured changes its meaning: older files are measured anew.
+_VERSION = 1
+
+
+def path() -> Path:
+    """Where the limits are kept."""
+    return env.cache_folder() / "machine.json"
+
+
+def key(threads: int) -> str:
+    """What tells one measurement from another."""
+    return f"{processor_name()} | {host().llvm_features} | {threads} threads"
+
+
+def limits(
+    threads: int, *, fresh: bool = False, progress: Progress = lambda what: None
+) -> Limits:
+    """The limits of so many threads: from the file, or measured now and kept.
+
+    Raises BackendError when the cache folder cannot be written.
+    """
+    if not fresh and (known := _read().get(key(threads))) is not None:
+        return known
+    measured = measure(threads, progress=progress)
+    # Read again: another process may have measured meanwhile.
+    _write({**_read(), key(threads): measured})
+    return measured
+
+
+def _read() -> dict[str, Limits]:
+    """What the file holds; nothing where it is missing, damaged or of another version."""
+    try:
+        content = json.loads(path().read_text(encoding="utf-8"))
+        if content["version"] != _VERSION:
+            return {}
+        return {name: _limits(fields) for name, fields in content["machines"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _limits(fields: dict[str, Any]) -> Limits:
+    """Limits from their JSON. Raises ValueError, KeyError or TypeError for anything else."""
+    values = {
+        "read_gbs": _positive(fields["read_gbs"]),
+        "copy_gbs": _positive(fields["copy_gbs"]),
+        "sweep": tuple((int(size), _positive(gbs)) for size, gbs in fields["sweep"]),
+        "peaks": {
+            str(name): Peak(_positive(peak["gops"]), str(peak["instruction"]))
+            for name, peak in fields["peaks"].items()
+        },
+    }
+    if "f32" not in values["peaks"]:
+        raise ValueError("no rate of float32")
+    return Limits(threads=int(fields["threads"]), **values)
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"{number} is no rate")
+    return number
+
+
+def _write(machines: dict[str, Limits]) -> None:
+    target = path()
+    content = {
+        "version": _VERSION,
+        "machines": {name: asdict(known) for name, known in machines.items()},
+    }
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        os.replace(part, target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BackendError(
+            f"cannot keep the machine's limits in {target} ({error.strerror}); "
+            "set RUNG_CACHE to a folder that can be written"
+        ) from None
