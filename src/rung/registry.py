@@ -18,10 +18,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import numpy as np
-
 from rung import env
 from rung.errors import KernelError
+from rung.simd.target import host
 from rung.storage import F32, StorageType
 
 Attributes = Mapping[str, Any]
@@ -81,6 +80,7 @@ class Kernel:
     form: str
     when: Callable[..., bool] | None
     options: Mapping[str, Any]
+    needs: tuple[str, ...] = ()  # features of the processor, by their LLVM names
 
     @property
     def name(self) -> str:
@@ -88,8 +88,15 @@ class Kernel:
         form = f":{self.form}" if self.form else ""
         return f"{self.op.name}{form}/{self.backend}={self.version}"
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The features it needs that this processor does not have, or may not use."""
+        return tuple(name for name in self.needs if not host().has(name))
+
     def accepts(self, specs: Specs, attributes: Attributes) -> bool:
         """Whether this kernel can compute the op for these inputs here."""
+        if self.missing:
+            return False
         if self.when is None:
             return True
         known = {**specs, **attributes}
@@ -113,6 +120,7 @@ class Op:
     cases: Sequence[Mapping[str, Any]]
     flops: Callable[..., float]
     make: Callable[..., Mapping[str, Any]] | None
+    touched: Mapping[str, str]
     kernels: list[Kernel] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -131,16 +139,20 @@ class Op:
         why: str,
         form: str = "",
         when: Callable[..., bool] | None = None,
+        needs: Sequence[str] = (),
         **options: Any,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Registers the decorated function as a numbered kernel of this op.
 
-        `why` says in a phrase what this rung does better than the one below; `options` belong to
-        the backend. Raises KernelError when the number is taken.
+        `why` says in a phrase what this rung does better than the one below; `needs` are features
+        without which it never runs, such as avx512vnni; `options` belong to the backend.
+        Raises KernelError when the number is taken.
         """
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            kernel = Kernel(self, backend, version, function, why, form, when, options)
+            kernel = Kernel(
+                self, backend, version, function, why, form, when, options, tuple(needs)
+            )
             if any(known.name == kernel.name for known in self.kernels):
                 raise KernelError(f"{kernel.name} is registered twice")
             self.kernels.append(kernel)
@@ -177,16 +189,32 @@ class Op:
         bound = self.dims(shapes)
         return tuple(bound[letter] for letter in letters_of(self.out))
 
-    def cost(self, shapes: Mapping[str, tuple[int, ...]], specs: Specs) -> Cost:
-        """Operations and bytes for concrete shapes, every input read and output written once."""
+    def cost(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        specs: Specs,
+        attributes: Attributes | None = None,
+    ) -> Cost:
+        """Operations and bytes for concrete shapes, every input read and output written once.
+
+        Of inputs that are `touched` in part, only that part counts. Without the attributes, the
+        output counts as float32.
+        """
         bound = self.dims(shapes)
         traffic = 0.0
-        for name, shape in shapes.items():
+        for name in shapes:
             spec = specs.get(name)
-            if spec is not None:
-                traffic += spec.type.size_bytes(shape)
-        output = tuple(bound[letter] for letter in letters_of(self.out))
-        traffic += float(np.prod(output, dtype=np.float64)) * 4
+            # What is overwritten in part counts where it is written.
+            written = name == self.inplace and name in self.touched
+            if spec is not None and not written:
+                letters = self.touched.get(name, letters_of(name))
+                traffic += spec.type.size_bytes(tuple(bound[letter] for letter in letters))
+        updated = specs.get(self.inplace) if self.inplace is not None else None
+        out_type = F32 if attributes is None else self.out_type(attributes)
+        if updated is not None:
+            out_type = updated.type
+        letters = self.touched.get(self.out, letters_of(self.out))
+        traffic += out_type.size_bytes(tuple(bound[letter] for letter in letters))
         wanted = {letter: bound[letter] for letter in parameter_names(self.flops)}
         return Cost(float(self.flops(**wanted)), traffic)
 
@@ -215,6 +243,7 @@ def op(
     derived: Callable[[Dims], Dims] | None = None,
     inplace: str | None = None,
     make: Callable[..., Mapping[str, Any]] | None = None,
+    touched: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declares an op by its float64 reference.
 
@@ -223,6 +252,8 @@ def op(
     types: storage type of inputs that are not float (indices). derived: dimensions of the output
     that follow from others. inplace: the input that the op updates, which is then also its output.
     make(rng, **case): inputs for the cases, where random normal values will not do.
+    touched: dimensions of what is read or written of tensors that a run does not go through whole,
+    such as the rows of a table that are looked up.
     """
 
     def declare(reference: Callable[..., Any]) -> Op:
@@ -242,6 +273,7 @@ def op(
             cases=cases,
             flops=flops,
             make=make,
+            touched=touched or {},
         )
         if OPS.setdefault(declared.name, declared) is not declared:
             raise KernelError(f"op {declared.name} is declared twice")

@@ -1,0 +1,4 @@
+"""Processors that run programs of kernels."""
+
+NAMES = ("cpu",)
+"""Every backend that has kernels."""

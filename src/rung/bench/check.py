@@ -39,6 +39,18 @@ class Outcome:
         """The greatest difference; NaN where a value is missing."""
         return float(np.max(np.abs(self.result - self.reference), initial=0.0))
 
+    @property
+    def share(self) -> float:
+        """The greatest difference as a share of what is allowed there: at most 1 where it is ok.
+
+        NaN where a value is missing, infinite where nothing is allowed.
+        """
+        error = np.abs(self.result - self.reference)
+        allowed = np.broadcast_to(self.allowed, error.shape)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(error == 0, 0.0, error / allowed)
+        return float(np.max(shares, initial=0.0))
+
 
 def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
     """Each kernel of a backend with each case of its op that it accepts."""
@@ -101,25 +113,49 @@ def run_case(kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend) -> Ou
     """Runs a kernel on a case. Outputs start as NaN, so that a value left out shows."""
     op = kernel.op
     inputs = case_inputs(op, case)
+    return run_inputs(kernel, case, inputs, reference(op, inputs, case), backend)
+
+
+def reference(
+    op: Op, inputs: Mapping[str, StoredTensor | None], case: Mapping[str, Any]
+) -> NDArray[np.float64]:
+    """What the op means for these inputs, in float64."""
+    values = {name: None if v is None else _reference_values(v) for name, v in inputs.items()}
+    attributes = {name: case[name] for name in op.attributes}
+    return np.asarray(op.reference(**values, **attributes), np.float64)
+
+
+def run_inputs(
+    kernel: Kernel,
+    case: Mapping[str, Any],
+    inputs: Mapping[str, StoredTensor | None],
+    expected: NDArray[np.float64],
+    backend: CpuBackend,
+) -> Outcome:
+    """Runs a kernel on inputs whose reference is known, and leaves them as they are."""
+    op = kernel.op
     _, node, memory = _node(op, inputs, case)
     if not kernel.accepts(node.specs, node.attributes):
         raise KernelError(f"{kernel.name} does not accept {case}")
-    arguments = {
-        name: None if value is None else _reference_values(value) for name, value in inputs.items()
-    }
-    reference = np.asarray(op.reference(**arguments, **node.attributes), np.float64)
     if op.inplace is None:
         memory[node.output] = _poisoned(backend, node)
+    else:
+        memory[node.output.root] = copied(memory[node.output.root])
     program = CpuProgram(backend.team, [node], [kernel], memory, None)
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
-    return Outcome(_values(result), reference, _allowed(result, reference))
+    return Outcome(_values(result), expected, _allowed(result, expected))
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:
     is_index = value.type.planes[0].dtype.kind == "i" and value.type.is_plain
     return value.planes[0] if is_index else value.float64()
+
+
+def copied(value: StoredTensor) -> StoredTensor:
+    """The same values in memory of their own."""
+    return StoredTensor(value.type, value.shape, tuple(plane.copy() for plane in value.planes))
 
 
 def _poisoned(backend: CpuBackend, node: Node) -> StoredTensor:

@@ -32,9 +32,7 @@ def key(threads: int) -> str:
     return f"{processor_name()} | {host().llvm_features} | {threads} threads"
 
 
-def limits(
-    threads: int, *, fresh: bool = False, progress: Progress = lambda what: None
-) -> Limits:
+def limits(threads: int, *, fresh: bool = False, progress: Progress = lambda what: None) -> Limits:
     """The limits of so many threads: from the file, or measured now and kept.
 
     Raises BackendError when the cache folder cannot be written.
@@ -60,18 +58,19 @@ def _read() -> dict[str, Limits]:
 
 def _limits(fields: dict[str, Any]) -> Limits:
     """Limits from their JSON. Raises ValueError, KeyError or TypeError for anything else."""
-    values = {
-        "read_gbs": _positive(fields["read_gbs"]),
-        "copy_gbs": _positive(fields["copy_gbs"]),
-        "sweep": tuple((int(size), _positive(gbs)) for size, gbs in fields["sweep"]),
-        "peaks": {
-            str(name): Peak(_positive(peak["gops"]), str(peak["instruction"]))
-            for name, peak in fields["peaks"].items()
-        },
+    peaks = {
+        str(name): Peak(_positive(peak["gops"]), str(peak["instruction"]))
+        for name, peak in fields["peaks"].items()
     }
-    if "f32" not in values["peaks"]:
+    if "f32" not in peaks:
         raise ValueError("no rate of float32")
-    return Limits(threads=int(fields["threads"]), **values)
+    return Limits(
+        threads=int(fields["threads"]),
+        read_gbs=_positive(fields["read_gbs"]),
+        copy_gbs=_positive(fields["copy_gbs"]),
+        sweep=tuple((int(size), _positive(gbs)) for size, gbs in fields["sweep"]),
+        peaks=peaks,
+    )
 
 
 def _positive(value: Any) -> float:

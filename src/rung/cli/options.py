@@ -117,3 +117,29 @@ Seed = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+OptionalOp = Annotated[
+    str | None,
+    typer.Argument(metavar="OP", help="Such as linear; without it, all.", show_default=False),
+]
+KernelBackend = Annotated[
+    str, typer.Option("--backend", metavar="NAME", help="Whose kernels: cpu.")
+]
+Form = Annotated[
+    str | None,
+    typer.Option(
+        "--form",
+        metavar="NAME",
+        help="Only the ladder of this name, such as q8_0_q8s.",
+        show_default=False,
+    ),
+]
+WeightType = Annotated[
+    str | None,
+    typer.Option(
+        "--type", metavar="TYPE", help="Only with weights stored as this.", show_default=False
+    ),
+]
+Versions = Annotated[
+    str | None,
+    typer.Option("--version", metavar="N,N…", help="Only these versions.", show_default=False),
+]

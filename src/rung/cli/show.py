@@ -34,6 +34,15 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
+def time(seconds: float) -> str:
+    """A short time in the unit that reads best, three digits, as "1.23 ms"."""
+    for unit, factor in (("ns", 1e9), ("µs", 1e6), ("ms", 1e3)):
+        # 999.5 would be shown as 1e+03.
+        if seconds * factor < 999.5:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def facts(values: Mapping[str, object], indent: str = "") -> str:
     """Names and values in two columns, one fact a line; plain text that grep and awk can read."""
     width = max((len(name) for name in values), default=0)

@@ -87,6 +87,7 @@ def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
     out="cache_SGCD",
     types=_INDICES,
     inplace="cache_SGCD",
+    touched={"cache_SGCD": "TGD"},
     make=lambda rng, *, T, S, G, C, D, **_: {
         "cache_SGCD": rng.standard_normal((S, G, C, D)).astype(np.float32),
         "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
@@ -107,9 +108,22 @@ def cache_write(cache_SGCD: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
 
 
 def _make_attention(
-    rng: np.random.Generator, *, T: int, H: int, G: int, D: int, S: int, C: int, **_: Any
+    rng: np.random.Generator,
+    *,
+    T: int,
+    H: int,
+    G: int,
+    D: int,
+    S: int,
+    C: int,
+    full: bool = False,
+    **_: Any,
 ) -> dict[str, Any]:
+    """Tokens at random places, or, for `full`, at the last positions of the first slot."""
     places = _places(rng, T, S, C)
+    if full:
+        places["pos_T"] = np.arange(C - T, C, dtype=np.int32)
+        places["slot_T"] = np.zeros(T, np.int32)
     cache = {name: rng.standard_normal((S, G, C, D)).astype(np.float32) for name in "kv"}
     for s in range(S):
         # Positions that no token may see hold NaN, so that looking at them cannot go unnoticed.

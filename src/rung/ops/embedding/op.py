@@ -27,6 +27,7 @@ _WIDTHS |= dict.fromkeys(("q4_k", "q5_k", "q6_k"), 512)
     out="y_TD",
     types={"ids_T": I32},
     make=_make,
+    touched={"table_VD": "TD"},
     flops=lambda T, D: 0,
     cases=[
         {"T": 1, "V": 5, "D": 64},

@@ -1,0 +1,184 @@
+"""What is timed: inputs of a case, weights in as many copies as it takes to read them from memory.
+
+Decoding goes through all weights of a model before it meets the same ones again, so they come from
+memory, while activations are in the cache. So what stays while tokens come and go is copied, and
+each run takes the next copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.program import CpuProgram
+from rung.bench.caches import last_cache_bytes
+from rung.bench.check import case_inputs, copied, reference
+from rung.bench.shapes import cut
+from rung.bench.targets import Case, case_specs, resident
+from rung.errors import UsageError
+from rung.graph.ir import Graph, Tensor
+from rung.registry import Cost, Kernel, Op, Split, TensorSpec, letters_of
+from rung.storage import StoredTensor
+
+# All copies together are so many times the last cache, and no more than MOST_COPIES of them:
+# smaller weights are a small part of what a run reads, and are left in the cache.
+_CACHES = 8
+_MOST_COPIES = 256
+# What is compared with its reference: sizes whose float64 arrays and products take a moment.
+_CHECKED_FLOPS = 3e8
+_CHECKED_BYTES = 1 << 28
+
+Inputs = Mapping[str, StoredTensor | None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case with its inputs in memory, ready for any kernel that accepts it."""
+
+    op: Op
+    case: Case
+    inputs: Inputs
+    copies: tuple[Inputs, ...]  # what stays, once for each copy
+
+    @property
+    def copied_bytes(self) -> int:
+        """Bytes of all copies together."""
+        return sum(value.size_bytes for copy in self.copies for value in copy.values() if value)
+
+    @property
+    def cost(self) -> Cost:
+        """Operations and bytes of one run."""
+        return case_cost(self.op, self.case)
+
+    @cached_property
+    def checked(self) -> tuple[Case, Inputs, NDArray[np.float64]]:
+        """The case to check, cut where it is too large for the reference; inputs and reference."""
+        smaller = cut(self.op, self.case, lambda case: _is_small(self.op, case))
+        inputs = dict(self.inputs) if smaller == self.case else case_inputs(self.op, smaller)
+        updated = inputs[self.op.inplace] if self.op.inplace is not None else None
+        if updated is not None:  # timing changes it
+            inputs[str(self.op.inplace)] = copied(updated)
+        return smaller, inputs, reference(self.op, inputs, smaller)
+
+
+def case_cost(op: Op, case: Case) -> Cost:
+    """Operations and bytes of one run of a case, without optional inputs."""
+    specs, attributes = case_specs(op, case)
+    shapes = {name: spec.shape for name, spec in specs.items() if spec is not None}
+    return op.cost(shapes, specs, attributes)
+
+
+def _is_small(op: Op, case: Case) -> bool:
+    values = sum(
+        float(np.prod([case[letter] for letter in letters_of(name)], dtype=np.float64))
+        for name in op.inputs
+        if name not in op.optional
+    )
+    return 8 * values <= _CHECKED_BYTES and case_cost(op, case).flops <= _CHECKED_FLOPS
+
+
+def prepare(op: Op, case: Case, *, cached: bool) -> Prepared:
+    """Makes the inputs of a case; `cached` keeps one copy of everything.
+
+    Raises UsageError where the op cannot have such a shape.
+    """
+    try:
+        inputs = case_inputs(op, case)
+    except (ValueError, IndexError) as error:
+        raise UsageError(f"{op.name} cannot have this shape: {error}") from None
+    stays = {name: inputs[name] for name in resident(op) if inputs[name] is not None}
+    count = 1 if cached else _copies(op, case, stays)
+    others = [
+        {name: copied(value) for name, value in stays.items() if value is not None}
+        for _ in range(count - 1)
+    ]
+    return Prepared(op, case, inputs, (stays, *others))
+
+
+def _copies(op: Op, case: Case, stays: Inputs) -> int:
+    """How many copies read from memory what a run touches; 1 where that is too little to matter."""
+    touched = sum(
+        value.type.size_bytes(_touched_shape(op, case, name))
+        for name, value in stays.items()
+        if value is not None
+    )
+    wanted = -(-_CACHES * last_cache_bytes() // touched) if touched else 1
+    return wanted if wanted <= _MOST_COPIES else 1
+
+
+def _touched_shape(op: Op, case: Case, name: str) -> tuple[int, ...]:
+    return tuple(case[letter] for letter in op.touched.get(name, letters_of(name)))
+
+
+def with_parts(kernel: Kernel, per_thread: int | None) -> Kernel:
+    """The kernel with its work cut into so many parts a thread; as it is registered for None."""
+    if per_thread is None:
+        return kernel
+    split: Split = kernel.options["split"]
+    options = {**kernel.options, "split": replace(split, per_thread=per_thread)}
+    return replace(kernel, options=options)
+
+
+def programs(
+    prepared: Prepared, kernel: Kernel, backend: CpuBackend, *, nodes: int
+) -> list[CpuProgram]:
+    """Programs of `nodes` runs each that go through all copies one after the other."""
+    op, copies = prepared.op, prepared.copies
+    attributes = {name: prepared.case[name] for name in op.attributes}
+    output: StoredTensor | None = None
+    built = []
+    for start in range(0, len(copies), nodes):
+        graph = Graph(kernel.name)
+        memory: dict[Tensor, StoredTensor] = {}
+        tensors: dict[tuple[str, int], Tensor] = {}
+        for step in range(nodes):
+            index = (start + step) % len(copies)
+            given = _tensors(graph, prepared, index, tensors, memory)
+            result = graph.add(op, *given, name=f"run {step}", **attributes)
+            if op.inplace is None:
+                shape = tuple(size for size in result.shape if isinstance(size, int))
+                output = output or backend.allocate(result.type, shape)
+                memory[result] = output
+        kernels = [kernel] * len(graph.nodes)
+        built.append(CpuProgram(backend.team, graph.nodes, kernels, memory, None))
+    return built
+
+
+def _tensors(
+    graph: Graph,
+    prepared: Prepared,
+    index: int,
+    known: dict[tuple[str, int], Tensor],
+    memory: dict[Tensor, StoredTensor],
+) -> list[Tensor | None]:
+    """The inputs of a run on one copy; those that do not stay are the same for all."""
+    copy = prepared.copies[index]
+    given: list[Tensor | None] = []
+    for name in prepared.op.inputs:
+        value = copy.get(name, prepared.inputs[name])
+        if value is None:
+            given.append(None)
+            continue
+        key = (name, index if name in copy else 0)
+        if key not in known:
+            updated = name == prepared.op.inplace
+            role: Any = "state" if updated else "weight" if name in copy else "input"
+            known[key] = graph.tensor(f"{name} {key[1]}", value.shape, role, value.type)
+            memory[known[key]] = value
+        given.append(known[key])
+    return given
+
+
+def specs_of(prepared: Prepared) -> tuple[dict[str, TensorSpec | None], dict[str, Any]]:
+    """Specs and attributes of the inputs as they are, optional ones included."""
+    specs = {
+        name: None if value is None else TensorSpec(value.shape, value.type)
+        for name, value in prepared.inputs.items()
+    }
+    return specs, {name: prepared.case[name] for name in prepared.op.attributes}

@@ -1,0 +1,157 @@
+"""Rows: what was measured of one kernel, beside what the machine could do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rung import __version__
+from rung.backends.cpu.machine import processor_name
+from rung.bench.machine import Limits
+from rung.bench.prepare import Prepared
+from rung.bench.runner import Entry
+from rung.bench.shapes import letters
+from rung.bench.targets import activation_type, weight_name
+from rung.errors import KernelError
+from rung.registry import Cost
+from rung.storage import F32
+
+MEMORY = "memory"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The least time that a machine needs for some operations and bytes, and what it waits for."""
+
+    seconds: float
+    by: str  # MEMORY, or the type whose products take longest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kernel, one shape, one number of threads. Times are wall-clock seconds of one run."""
+
+    op: str
+    form: str
+    version: int
+    backend: str
+    dtype: str  # storage type of the weights, or of what is computed where there are none
+    activations: str
+    shape: Mapping[str, int]
+    threads: int
+    parts_per_thread: int
+    copies: int  # of the weights; with one, they stay in the cache where they fit
+    samples: int
+    p20_s: float
+    p50_s: float
+    p80_s: float
+    gb_per_s: float
+    gflop_per_s: float
+    limit_s: float
+    limited_by: str
+    fraction_of_limit: float
+    speedup_over_1: float | None
+    selected: bool
+    worst_error_of_allowed: float
+    machine: str
+    rung: str
+    commit: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def bound(cost: Cost, limits: Limits, *, rate: str, read_gbs: float) -> Bound:
+    """The roofline: the longer of operations at the type's rate, and bytes at the bandwidth.
+
+    Source: Williams, Waterman and Patterson, Roofline, 2009. Raises KernelError where the rate of
+    that type was not measured.
+    """
+    if rate not in limits.peaks:
+        known = ", ".join(limits.peaks)
+        raise KernelError(f"no rate of {rate} was measured on this machine; there are: {known}")
+    arithmetic = cost.flops / (limits.peaks[rate].gops * 1e9)
+    memory = cost.bytes / (read_gbs * 1e9)
+    return Bound(arithmetic, rate) if arithmetic > memory else Bound(memory, MEMORY)
+
+
+def rate_of(entry: Entry, prepared: Prepared) -> str:
+    """The type whose products a kernel is measured by: its option `rate`, or its activations'."""
+    if "rate" in entry.kernel.options:
+        return str(entry.kernel.options["rate"])
+    kind = activation_type(prepared.op, prepared.case.get("types", {}))
+    return "f32" if kind.startswith("f") else "int8"
+
+
+def make_row(
+    entry: Entry,
+    prepared: Prepared,
+    limits: Limits,
+    *,
+    first: Entry | None,
+    selected: bool,
+) -> Row:
+    """The row of an entry that was timed; `first` is version 1 in the same conditions."""
+    assert entry.outcome is not None
+    op, cost = prepared.op, prepared.cost
+    p20, p50, p80 = (float(value) for value in np.percentile(entry.samples, (20, 50, 80)))
+    from_memory = len(prepared.copies) > 1
+    read_gbs = limits.read_gbs if from_memory else limits.read_gbs_at(cost.bytes)
+    least = bound(cost, limits, rate=rate_of(entry, prepared), read_gbs=read_gbs)
+    types, weight = prepared.case.get("types", {}), weight_name(op)
+    activations = activation_type(op, types)
+    over = None
+    if first is not None and first.samples:
+        over = float(np.median(first.samples)) / p50
+    per_thread = entry.kernel.options["split"].per_thread if entry.parts is None else entry.parts
+    return Row(
+        op=op.name,
+        form=entry.kernel.form,
+        version=entry.kernel.version,
+        backend=entry.kernel.backend,
+        dtype=activations if weight is None else types.get(weight, F32).name,
+        activations=activations,
+        shape={letter: prepared.case[letter] for letter in letters(op)},
+        threads=entry.threads,
+        parts_per_thread=per_thread,
+        copies=len(prepared.copies),
+        samples=len(entry.samples),
+        p20_s=p20,
+        p50_s=p50,
+        p80_s=p80,
+        gb_per_s=cost.bytes / p50 / 1e9,
+        gflop_per_s=cost.flops / p50 / 1e9,
+        limit_s=least.seconds,
+        limited_by=least.by,
+        fraction_of_limit=least.seconds / p50,
+        speedup_over_1=over,
+        selected=selected,
+        worst_error_of_allowed=entry.outcome.share,
+        machine=processor_name(),
+        rung=__version__,
+        commit=commit(),
+    )
+
+
+@cache
+def commit() -> str:
+    """The commit of the source that runs, with "+" where files differ from it; else empty."""
+    folder = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,194 @@
+"""What can be benchmarked: ops with their ladders, and the storage types that each ladder is for.
+
+Nothing here lists forms or types: a ladder's types are those of the test cases that it accepts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rung.backends import NAMES
+from rung.errors import KernelError, UsageError
+from rung.ops import load_kernels
+from rung.registry import OPS, Kernel, Op, TensorSpec, letters_of, select
+from rung.storage import F32, StorageType, storage_type
+
+Case = Mapping[str, Any]
+Types = Mapping[str, StorageType]
+
+TOKENS = "T"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One ladder of an op on a backend, with storage types that its kernels take."""
+
+    op: Op
+    backend: str
+    form: str
+    types: Types
+
+    @property
+    def name(self) -> str:
+        """Such as linear:q8_0."""
+        return f"{self.op.name}:{self.form}" if self.form else self.op.name
+
+
+def load_backend(name: str) -> None:
+    """Registers a backend's kernels. Raises UsageError when there is no such backend."""
+    if name not in NAMES:
+        raise UsageError(f"no backend {name!r}; there are: {', '.join(NAMES)}")
+    load_kernels(name)
+
+
+def find_op(name: str) -> Op:
+    """The op of this name. Raises UsageError with the known ones."""
+    if name not in OPS:
+        raise UsageError(f"no op {name!r}; there are: {', '.join(sorted(OPS))}")
+    return OPS[name]
+
+
+def ladder(op: Op, backend: str, form: str) -> list[Kernel]:
+    """The kernels of one ladder, oldest first."""
+    rungs = (k for k in op.kernels if k.backend == backend and k.form == form)
+    return sorted(rungs, key=lambda kernel: kernel.version)
+
+
+def forms(op: Op, backend: str) -> list[str]:
+    """The names of an op's ladders on a backend, in order."""
+    return sorted({kernel.form for kernel in op.kernels if kernel.backend == backend})
+
+
+def find_form(op: Op, backend: str, form: str) -> str:
+    """The form, if there is one of this name. Raises UsageError with the known ones."""
+    known = forms(op, backend)
+    if form not in known:
+        named = ", ".join(name or '""' for name in known) or "none"
+        raise UsageError(f"{op.name} has no form {form!r} on {backend}; it has: {named}")
+    return form
+
+
+def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[str, Any]]:
+    """What a kernel is asked about a case: specs without optional inputs, and attributes."""
+    types = case.get("types", {})
+    specs: dict[str, TensorSpec | None] = {}
+    for name in op.inputs:
+        kind = types.get(name) or op.types.get(name, F32)
+        shape = tuple(case[letter] for letter in letters_of(name))
+        specs[name] = None if name in op.optional else TensorSpec(shape, kind)
+    return specs, {name: case[name] for name in op.attributes}
+
+
+def accepts(kernel: Kernel, case: Case) -> bool:
+    """Whether a kernel computes a case here; not where rows are no whole blocks."""
+    specs, attributes = case_specs(kernel.op, case)
+    return kernel.accepts(specs, attributes)
+
+
+def selected(op: Op, backend: str, case: Case) -> Kernel | None:
+    """The kernel that runs for a case by default, or by RUNG_PIN; None where none does."""
+    try:
+        return select(op, backend, *case_specs(op, case))
+    except KernelError:
+        return None
+
+
+def targets(
+    op: Op,
+    backend: str,
+    *,
+    form: str | None = None,
+    kind: str | None = None,
+    activations: str | None = None,
+) -> list[Target]:
+    """The ladders of an op with the types to run them on.
+
+    form: only this one. kind: only with weights of this storage type. activations: "float32" or
+    "int8". Raises UsageError where nothing is left.
+    """
+    wanted = [find_form(op, backend, form)] if form is not None else forms(op, backend)
+    weight = None if kind is None else _storage_type(kind)
+    found = []
+    for name in wanted:
+        rungs = ladder(op, backend, name)
+        candidates = [
+            types
+            for types in _candidates(op, rungs, weight)
+            if activations is None or _has_activations(op, types, activations)
+        ]
+        if candidates:
+            found.append(Target(op, backend, name, candidates[0]))
+    if not found:
+        wishes = {"form": form, "type": kind, "activations": activations}
+        asked = [f"{key} {value}" for key, value in wishes.items() if value is not None]
+        raise UsageError(
+            f"no {backend} kernel of {op.name} runs here with {', '.join(asked) or 'any types'}; "
+            f"see rung kernels list {op.name}"
+        )
+    return found
+
+
+def example(op: Op, backend: str, form: str, *, kind: str | None = None) -> Target | None:
+    """A ladder with types that its kernels take; no types where it accepts no case here.
+
+    kind: the weights' storage type; None is returned where the ladder does not take it.
+    """
+    weight = None if kind is None else _storage_type(kind)
+    if weight is not None and weight_name(op) is None:
+        return None
+    found = list(_candidates(op, ladder(op, backend, form), weight))
+    if not found and weight is not None:
+        return None
+    return Target(op, backend, form, found[0] if found else {})
+
+
+def resident(op: Op) -> tuple[str, ...]:
+    """The inputs that stay while tokens come and go: weights, tables, caches."""
+    return tuple(name for name in op.inputs if TOKENS not in letters_of(name))
+
+
+def _storage_type(name: str) -> StorageType:
+    try:
+        return storage_type(name)
+    except KeyError as error:
+        raise UsageError(str(error.args[0])) from None
+
+
+def weight_name(op: Op) -> str | None:
+    """The input whose storage type --type names: the first that stays and holds numbers."""
+    stays = (name for name in resident(op) if name not in op.types and name not in op.optional)
+    return next(stays, None)
+
+
+def _candidates(op: Op, rungs: list[Kernel], weight: StorageType | None) -> Iterator[Types]:
+    """Types of cases that kernels of a ladder accept; those that most of them accept first."""
+    name = weight_name(op)
+    accepted: dict[tuple[tuple[str, StorageType], ...], int] = {}
+    for case in op.cases:
+        types = dict(case.get("types", {}))
+        if weight is not None:
+            if name is None:
+                raise UsageError(f"{op.name} has no weights that could be {weight.name}")
+            if types.get(name, F32).name != weight.name:
+                types = types | {name: weight}
+            case = {**case, "types": types}
+        count = sum(accepts(kernel, case) for kernel in rungs)
+        if count:
+            key = tuple(sorted(types.items(), key=lambda item: item[0]))
+            accepted[key] = max(count, accepted.get(key, 0))
+    for key in sorted(accepted, key=lambda key: -accepted[key]):
+        yield dict(key)
+
+
+def _has_activations(op: Op, types: Types, wanted: str) -> bool:
+    return activation_type(op, types).startswith("f") == (wanted == "float32")
+
+
+def activation_type(op: Op, types: Types) -> str:
+    """The storage type of the first input that comes with the tokens: f32, i8_g32, q8_s …"""
+    for name in op.inputs:
+        if TOKENS in letters_of(name) and name not in op.types:
+            return types.get(name, F32).name
+    return F32.name

@@ -1,0 +1,246 @@
+"""`rung kernels bench`: versions of a kernel timed beside each other and the machine's limit."""
+
+from __future__ import annotations
+
+import json as json_format
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rung.cli import options, show
+from rung.cli.kernels_check import FAILED
+from rung.cli.numbers import numbers
+from rung.cli.progress import doing
+from rung.cli.streams import note
+from rung.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from rung.bench.ladders import Result, Settings
+    from rung.bench.machine import Limits
+    from rung.bench.rows import Row
+    from rung.bench.targets import Target
+
+_ACTIVATIONS = ("float32", "int8")
+
+
+def bench(
+    op: Annotated[str, typer.Argument(metavar="OP", help="Such as linear.")],
+    backend: options.KernelBackend = "cpu",
+    form: options.Form = None,
+    kind: options.WeightType = None,
+    activations: Annotated[
+        str | None,
+        typer.Option(
+            "--activations",
+            metavar="|".join(_ACTIVATIONS),
+            help="Only with activations of this kind.",
+            show_default=False,
+        ),
+    ] = None,
+    version: options.Versions = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shape",
+            metavar="N×K | T=1,N=…",
+            help="Sizes by letter, or as 2048x5632; may be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            "--tokens",
+            metavar="T,T…",
+            help="Tokens at a time; without it, 1 as in decoding and 128 as in a prompt.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        str | None,
+        typer.Option(
+            "--threads",
+            "-t",
+            metavar="N,N…",
+            help="Numbers of threads; without it, RUNG_THREADS or the physical cores.",
+            show_default=False,
+        ),
+    ] = None,
+    chunk: Annotated[
+        str | None,
+        typer.Option(
+            "--chunk",
+            metavar="N,N…",
+            help="Parts a thread that the work is cut into; without it, as the kernel says.",
+            show_default=False,
+        ),
+    ] = None,
+    cached: Annotated[
+        bool,
+        typer.Option("--cached", help="Keep one copy of the weights, so that caches may hold it."),
+    ] = False,
+    repeats: Annotated[
+        int | None,
+        typer.Option(
+            "--repeats",
+            min=1,
+            metavar="N",
+            help="Samples of each version; without it, what the budget has room for.",
+            show_default=False,
+        ),
+    ] = None,
+    budget: Annotated[
+        float,
+        typer.Option(
+            "--budget", min=0.01, metavar="S", help="Seconds for each version on each shape."
+        ),
+    ] = 2.0,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Append a line of JSON for each row; - prints them instead of tables.",
+            show_default=False,
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot",
+            metavar="FILE",
+            help="Draw the ladders and the roofline, as .png or .svg.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Time the versions of a kernel beside each other and the machine's limit.
+
+    Every version is compared with the float64 reference first, and one that fails is not timed.
+    Weights are read from memory, as in decoding; activations are in the cache.
+    """
+    from rung.backends.cpu.machine import default_threads
+    from rung.backends.cpu.team import MOST_THREADS
+    from rung.bench.ladders import Settings
+    from rung.bench.plots import check_plot_file, plot_ladders
+    from rung.bench.shapes import cases
+    from rung.bench.targets import find_op, load_backend, targets
+    from rung.errors import UsageError
+
+    if plot is not None:
+        check_plot_file(plot)
+    if activations not in (None, *_ACTIVATIONS):
+        raise UsageError(f"--activations is {activations!r}, expected {' or '.join(_ACTIVATIONS)}")
+    load_backend(backend)
+    chosen = targets(find_op(op), backend, form=form, kind=kind, activations=activations)
+    token_counts = numbers(tokens, "--tokens")
+    work = [(t, case) for t in chosen for case in cases(t, shapes=shape or (), tokens=token_counts)]
+    settings = Settings(
+        threads=numbers(threads, "--threads", most=MOST_THREADS) or (default_threads(),),
+        versions=numbers(version, "--version"),
+        parts=numbers(chunk, "--chunk", most=MOST_THREADS) or (None,),
+        cached=cached,
+        repeats=repeats,
+        budget_s=budget,
+    )
+    rows: list[Row] = []
+    failed = False
+    printing = json is not None and str(json) == "-"
+    with ExitStack() as stack:
+        limits, results = _results(work, settings, stack)
+        for result in results:
+            rows += result.rows
+            failed |= result.failed
+            _tell(result, tables=not printing)
+            if json is not None:
+                _append(result.rows, None if printing else json)
+    if plot is not None and rows:
+        plot_ladders(rows, list(limits.values()), plot)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _results(
+    work: list[tuple[Target, dict[str, Any]]], settings: Settings, stack: ExitStack
+) -> tuple[Mapping[int, Limits], Iterator[Result]]:
+    """The machine's limits, and results as they come; teams of threads live as long as `stack`."""
+    from rung.backends.cpu.backend import CpuBackend
+    from rung.bench.ladders import bench as bench_ladder
+    from rung.bench.machine_file import limits as machine_limits
+
+    with doing() as progress:
+        limits = {
+            count: machine_limits(count, progress=lambda what: progress(f"this machine: {what}"))
+            for count in settings.threads
+        }
+    backends = {count: CpuBackend(count) for count in settings.threads}
+    for backend in backends.values():
+        stack.callback(backend.close)
+
+    def results() -> Iterator[Result]:
+        for target, case in work:
+            with doing() as progress:
+                result = bench_ladder(target, case, settings, backends, limits, progress=progress)
+            yield result
+
+    return limits, results()
+
+
+def _append(rows: Iterable[Row], path: Path | None) -> None:
+    """Rows as lines of JSON, at the end of a file or on stdout."""
+    lines = "".join(json_format.dumps(row.as_dict(), ensure_ascii=False) + "\n" for row in rows)
+    if path is None:
+        print(lines, end="", flush=True)
+        return
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.write(lines)
+
+
+def _tell(result: Result, *, tables: bool) -> None:
+    """The table of one ladder on one shape; what was not timed, and why, on stderr."""
+    for entry in result.left_out:
+        threads = f"{entry.threads} thread{'s' if entry.threads > 1 else ''}"
+        note(f"{entry.kernel.name} ({threads}) is left out: {entry.left_out}")
+    if not (tables and result.rows):
+        return
+    names = ("version", "why", "threads", "parts", "p20", "p50", "p80", "GB/s", "GFLOP/s")
+    whys = {entry.version: entry.why for entry in result.kernels}
+    lines = [
+        (
+            f"{row.version}{' *' if row.selected else ''}",
+            whys[row.version],
+            str(row.threads),
+            str(row.parts_per_thread),
+            *(show.time(value) for value in (row.p20_s, row.p50_s, row.p80_s)),
+            f"{row.gb_per_s:.1f}",
+            f"{row.gflop_per_s:.1f}" if row.gflop_per_s else "-",
+            f"{100 * row.fraction_of_limit:.0f}%",
+            "-" if row.speedup_over_1 is None else f"×{row.speedup_over_1:.2f}",
+        )
+        for row in result.rows
+    ]
+    print_table((*names, "of limit", "over 1"), lines, title=_title(result), left=2)
+
+
+def _title(result: Result) -> str:
+    """Op, form, types and shape; where the weights are; what limits."""
+    from rung.bench.shapes import show as show_shape
+
+    target, prepared, row = result.target, result.prepared, result.rows[0]
+    types = ", ".join(f"{name} {kind.name}" for name, kind in target.types.items())
+    first = f"{target.name}  {show_shape(target.op, prepared.case)}" + (
+        f"  {types}" if types else ""
+    )
+    copies = len(prepared.copies)
+    if copies > 1:
+        size = show.size(prepared.copied_bytes)
+        place = f"weights from memory: {copies} copies by turns, {size} in all"
+    else:
+        place = "everything in the cache that fits there"
+    checked = prepared.checked[0]
+    same = "" if checked == prepared.case else f"; checked on {show_shape(target.op, checked)}"
+    limit = f"limit: {show.time(row.limit_s)} by {row.limited_by} at {row.threads} threads"
+    return f"{first}\n{place}; {limit}{same}"
