@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ def _write(machines: dict[str, Limits]) -> None:
         part.write_text(json.dumps(content, indent=1), encoding="utf-8")
         os.replace(part, target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
         raise BackendError(
             f"cannot keep the machine's limits in {target} ({error.strerror}); "
             "set RUNG_CACHE to a folder that can be written"

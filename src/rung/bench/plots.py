@@ -42,7 +42,7 @@ def plot_machine(name: str, measured: Sequence[Limits], path: Path) -> None:
     figure, (left, right) = _figure(11, 4.5, 2)
     for limits in measured:
         sizes = [size / 2**20 for size, _ in limits.sweep]
-        left.plot(sizes, [gbs for _, gbs in limits.sweep], "o-", label=f"{limits.threads} threads")
+        left.plot(sizes, [gbs for _, gbs in limits.sweep], "o-", label=_threads(limits.threads))
     left.set(xscale="log", yscale="log", xlabel="working set, MiB", ylabel="GB/s read")
     left.set_title(name)
     left.legend()
@@ -51,7 +51,7 @@ def plot_machine(name: str, measured: Sequence[Limits], path: Path) -> None:
     for index, limits in enumerate(measured):
         places = [row + index * height for row in range(len(kinds))]
         rates = [limits.peaks[kind].gops for kind in kinds]
-        bars = right.barh(places, rates, height, label=f"{limits.threads} threads")
+        bars = right.barh(places, rates, height, label=_threads(limits.threads))
         right.bar_label(bars, fmt="%.0f", padding=3)
     right.set_yticks([row + 0.4 - height / 2 for row in range(len(kinds))], kinds)
     right.set(xlabel="Gop/s, a multiply-add being two", title="products")
@@ -86,7 +86,7 @@ def _roofline(axes: Any, rows: Sequence[Row], limits: Sequence[Limits]) -> None:
             knee = peak.gops / known.read_gbs
             xs = sorted({*ends, min(max(knee, ends[0]), ends[1])})
             ys = [min(peak.gops, x * known.read_gbs) for x in xs]
-            axes.plot(xs, ys, linewidth=1, label=f"{kind}, {known.threads} threads")
+            axes.plot(xs, ys, linewidth=1, label=f"{kind}, {_threads(known.threads)}")
     for row in computing:
         place = (row.gflop_per_s / row.gb_per_s, row.gflop_per_s)
         axes.plot(*place, "o", color=f"C{row.version - 1}")
@@ -112,6 +112,10 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
     if len({other.parts_per_thread for other in rows}) > 1:
         words.append(f"parts={row.parts_per_thread}")
     return " ".join(words)
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
 
 
 def _time(seconds: float) -> str:

@@ -26,10 +26,11 @@ from rung.graph.ir import Graph, Tensor
 from rung.registry import Cost, Kernel, Op, Split, TensorSpec, letters_of
 from rung.storage import StoredTensor
 
-# All copies together are so many times the last cache, and no more than MOST_COPIES of them:
-# smaller weights are a small part of what a run reads, and are left in the cache.
+# All that copies read is so many times the last cache. Where that takes more than these copies or
+# bytes, a run reads little of what stays, and it is left in the cache.
 _CACHES = 8
 _MOST_COPIES = 256
+_MOST_BYTES = 2 << 30
 # What is compared with its reference: sizes whose float64 arrays and products take a moment.
 _CHECKED_FLOPS = 3e8
 _CHECKED_BYTES = 1 << 28
@@ -60,7 +61,7 @@ class Prepared:
     def checked(self) -> tuple[Case, Inputs, NDArray[np.float64]]:
         """The case to check, cut where it is too large for the reference; inputs and reference."""
         smaller = cut(self.op, self.case, lambda case: _is_small(self.op, case))
-        inputs = dict(self.inputs) if smaller == self.case else case_inputs(self.op, smaller)
+        inputs = dict(self.inputs) if smaller == self.case else _inputs(self.op, smaller)
         updated = inputs[self.op.inplace] if self.op.inplace is not None else None
         if updated is not None:  # timing changes it
             inputs[str(self.op.inplace)] = copied(updated)
@@ -88,10 +89,7 @@ def prepare(op: Op, case: Case, *, cached: bool) -> Prepared:
 
     Raises UsageError where the op cannot have such a shape.
     """
-    try:
-        inputs = case_inputs(op, case)
-    except (ValueError, IndexError) as error:
-        raise UsageError(f"{op.name} cannot have this shape: {error}") from None
+    inputs = _inputs(op, case)
     stays = {name: inputs[name] for name in resident(op) if inputs[name] is not None}
     count = 1 if cached else _copies(op, case, stays)
     others = [
@@ -101,6 +99,14 @@ def prepare(op: Op, case: Case, *, cached: bool) -> Prepared:
     return Prepared(op, case, inputs, (stays, *others))
 
 
+def _inputs(op: Op, case: Case) -> dict[str, StoredTensor | None]:
+    """The inputs of a case. Raises UsageError for sizes that do not go together."""
+    try:
+        return case_inputs(op, case)
+    except ValueError as error:
+        raise UsageError(f"{op.name} cannot have this shape: {error}") from None
+
+
 def _copies(op: Op, case: Case, stays: Inputs) -> int:
     """How many copies read from memory what a run touches; 1 where that is too little to matter."""
     touched = sum(
@@ -108,8 +114,9 @@ def _copies(op: Op, case: Case, stays: Inputs) -> int:
         for name, value in stays.items()
         if value is not None
     )
+    whole = sum(value.size_bytes for value in stays.values() if value is not None)
     wanted = -(-_CACHES * last_cache_bytes() // touched) if touched else 1
-    return wanted if wanted <= _MOST_COPIES else 1
+    return wanted if wanted <= _MOST_COPIES and wanted * whole <= _MOST_BYTES else 1
 
 
 def _touched_shape(op: Op, case: Case, name: str) -> tuple[int, ...]:

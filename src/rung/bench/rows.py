@@ -22,7 +22,7 @@ from rung.errors import KernelError
 from rung.registry import Cost
 from rung.storage import F32
 
-MEMORY = "memory"
+READING = "reading"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Bound:
     """The least time that a machine needs for some operations and bytes, and what it waits for."""
 
     seconds: float
-    by: str  # MEMORY, or the type whose products take longest
+    by: str  # READING, or the type whose products take longer
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def bound(cost: Cost, limits: Limits, *, rate: str, read_gbs: float) -> Bound:
         known = ", ".join(limits.peaks)
         raise KernelError(f"no rate of {rate} was measured on this machine; there are: {known}")
     arithmetic = cost.flops / (limits.peaks[rate].gops * 1e9)
-    memory = cost.bytes / (read_gbs * 1e9)
-    return Bound(arithmetic, rate) if arithmetic > memory else Bound(memory, MEMORY)
+    reading = cost.bytes / (read_gbs * 1e9)
+    return Bound(arithmetic, rate) if arithmetic > reading else Bound(reading, READING)
 
 
 def rate_of(entry: Entry, prepared: Prepared) -> str:

@@ -95,7 +95,8 @@ def _case(target: Target, sizes: dict[str, int]) -> dict[str, Any]:
     """A case of the op's own attributes with these sizes."""
     op = target.op
     own = set(letters(op))
-    first = {k: v for k, v in op.cases[0].items() if k not in own and k != "types"}
+    example = op.cases[0] if op.cases else {}
+    first = {k: v for k, v in example.items() if k not in own and k != "types"}
     made = _MADE.get(op.name, {})
     return first | made | default_sizes(op) | sizes | {"types": dict(target.types)}
 

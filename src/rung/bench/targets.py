@@ -157,9 +157,9 @@ def _storage_type(name: str) -> StorageType:
 
 
 def weight_name(op: Op) -> str | None:
-    """The input whose storage type --type names: the first that stays and holds numbers."""
-    stays = (name for name in resident(op) if name not in op.types and name not in op.optional)
-    return next(stays, None)
+    """The input whose storage type --type names: the first that stays, and has one in a case."""
+    typed = {name for case in op.cases for name in case.get("types", {})}
+    return next((name for name in resident(op) if name in typed), None)
 
 
 def _candidates(op: Op, rungs: list[Kernel], weight: StorageType | None) -> Iterator[Types]:

@@ -236,8 +236,8 @@ def _title(result: Result) -> str:
     )
     copies = len(prepared.copies)
     if copies > 1:
-        size = show.size(prepared.copied_bytes)
-        place = f"weights from memory: {copies} copies by turns, {size} in all"
+        size, names = show.size(prepared.copied_bytes), " and ".join(prepared.copies[0])
+        place = f"{names} from memory: {copies} copies by turns, {size} in all"
     else:
         place = "everything in the cache that fits there"
     checked = prepared.checked[0]

@@ -79,6 +79,8 @@ def rope(x_THD: Any, angles_TF: Any, *, layout: str) -> Any:
 
 def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
     """T different places (slot, position), in no particular order."""
+    if T > S * C:
+        raise ValueError(f"T={T} tokens in {S * C} places (S·C)")
     places = rng.permutation(S * C)[:T]
     return {"pos_T": (places % C).astype(np.int32), "slot_T": (places // C).astype(np.int32)}
 
@@ -122,6 +124,8 @@ def _make_attention(
     """Tokens at random places, or, for `full`, at the last positions of the first slot."""
     places = _places(rng, T, S, C)
     if full:
+        if T > C:
+            raise ValueError(f"T={T} tokens in C={C} places of a slot")
         places["pos_T"] = np.arange(C - T, C, dtype=np.int32)
         places["slot_T"] = np.zeros(T, np.int32)
     cache = {name: rng.standard_normal((S, G, C, D)).astype(np.float32) for name in "kv"}
