@@ -15,11 +15,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src")]
 
+from rung.backends import NAMES as BACKENDS  # noqa: E402
 from rung.ops import load_kernels  # noqa: E402
 from rung.registry import OPS, Kernel, Op  # noqa: E402
 
 PAGE = ROOT / "docs" / "kernels.md"
-BACKENDS = ("cpu",)
 
 _HEAD = """\
 # Kernels

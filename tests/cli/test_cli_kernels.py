@@ -192,6 +192,8 @@ def test_the_machine(command_line, made_up_machine):
         (["kernels", "bench", "add", "--type", "q8_0"], "no weights"),
         (["kernels", "bench", "linear", "--activations", "int4"], "float32 or int8"),
         (["kernels", "bench", "attention", "--shape", "T=9,C=4"], "cannot have this shape"),
+        (["kernels", "bench", "rope", "--shape", "D=64"], "cannot have this shape"),
+        (["kernels", "bench", "quantize", "--shape", "K=100"], "multiple of 64"),
         (["bench", "machine", "--threads", "x"], "--threads"),
     ],
 )

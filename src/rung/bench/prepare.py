@@ -7,7 +7,8 @@ each run takes the next copy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -65,7 +66,8 @@ class Prepared:
         updated = inputs[self.op.inplace] if self.op.inplace is not None else None
         if updated is not None:  # timing changes it
             inputs[str(self.op.inplace)] = copied(updated)
-        return smaller, inputs, reference(self.op, inputs, smaller)
+        with _told_of_shapes(self.op):
+            return smaller, inputs, reference(self.op, inputs, smaller)
 
 
 def case_cost(op: Op, case: Case) -> Cost:
@@ -101,8 +103,16 @@ def prepare(op: Op, case: Case, *, cached: bool) -> Prepared:
 
 def _inputs(op: Op, case: Case) -> dict[str, StoredTensor | None]:
     """The inputs of a case. Raises UsageError for sizes that do not go together."""
-    try:
+    with _told_of_shapes(op):
+        case_cost(op, case)  # knows of blocks that the output is stored in
         return case_inputs(op, case)
+
+
+@contextmanager
+def _told_of_shapes(op: Op) -> Iterator[None]:
+    """Makes a UsageError of what an op says about sizes that do not go together."""
+    try:
+        yield
     except ValueError as error:
         raise UsageError(f"{op.name} cannot have this shape: {error}") from None
 
