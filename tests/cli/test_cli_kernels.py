@@ -68,7 +68,8 @@ def test_the_list_of_one_op_as_json(command_line):
     assert {kernel["op"] for kernel in found} == {"linear"}
     assert all(kernel["types"]["w_NK"] == "q8_0" for kernel in found)
     assert {"decode", "prompt"} <= {phase for kernel in found for phase in kernel["selected"]}
-    assert all(kernel["runs_here"] for kernel in found)
+    assert all(kernel["runs_here"] for kernel in found if kernel["selected"])
+    assert all(kernel["runs_here"] != bool(kernel["why_not"]) for kernel in found)
 
 
 def test_a_check_that_all_pass(command_line):

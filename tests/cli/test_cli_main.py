@@ -15,7 +15,7 @@ from rung.cli.memory import peak_memory_bytes
 from rung.formats.llama2c_write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 
-COMMANDS = ["generate", "chat", "info", "convert", "devices"]
+COMMANDS = ["generate", "chat", "info", "convert", "devices", "kernels", "bench"]
 
 
 def test_version(shell):
