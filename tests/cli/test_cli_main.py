@@ -10,8 +10,8 @@ import time
 import pytest
 
 import rung
+from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.cli import show
-from rung.cli.memory import peak_memory_bytes
 from rung.formats.llama2c_write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.cli import options, show
 from rung.cli.errors import INTERRUPTED
 from rung.cli.interrupts import Interrupts
 from rung.cli.loading import Loaded, loaded
-from rung.cli.memory import peak_memory_bytes
 from rung.cli.streams import note, read_prompt, write
 from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
 
