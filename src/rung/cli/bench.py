@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from rung.cli import bench_machine
+from rung.cli import bench_machine, bench_model
 
 app = typer.Typer(
     name="bench", no_args_is_help=True, help="Measure this machine, and models on it."
 )
 app.command("machine")(bench_machine.machine)
+app.command("model")(bench_model.model)

@@ -1,0 +1,63 @@
+"""Rung's own side."""
+
+from __future__ import annotations
+
+import time
+
+from rung import __version__
+from rung.backends.base import Compiling
+from rung.bench.models.sides.base import Opened, Setup, TokenSide
+from rung.engine.batch import Batch
+from rung.engine.runner import plan_model
+from rung.formats import open_checkpoint
+from rung.formats.base import Checkpoint
+
+
+class OwnSide(TokenSide):
+    """A ModelRunner, on the file of `setup` or on a checkpoint that is in memory already."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        checkpoint: Checkpoint | None = None,
+        *,
+        on_compile: Compiling | None = None,
+    ) -> None:
+        super().__init__(setup)
+        compiled: list[str] = []
+
+        def note_compile(done: int, total: int, name: str) -> None:
+            compiled.append(name)
+            if on_compile is not None:
+                on_compile(done, total, name)
+
+        start = time.perf_counter()
+        if checkpoint is None:
+            assert setup.path is not None
+            checkpoint = open_checkpoint(setup.path)
+        self._runner = plan_model(
+            checkpoint,
+            threads=setup.threads,
+            context_length=setup.context_length,
+            activations=setup.activations,  # type: ignore[arg-type]
+            on_compile=note_compile,
+        )
+        self.opened = Opened(
+            name=f"rung {__version__}",
+            load_s=time.perf_counter() - start,
+            activations=self._runner.activations,
+            notes=("loading includes compiling kernels, once on a machine",) if compiled else (),
+        )
+
+    def _read(self, start: int, stop: int) -> None:
+        most = self._runner.max_tokens
+        for at in range(start, stop, most):
+            end = min(at + most, stop)
+            rows = "last" if end == stop else "none"
+            self._runner.forward(Batch.one(self._tokens[at:end], start=at, rows=rows))
+
+    def _forget(self, start: int) -> None:
+        """Nothing to do: positions that are read again are written over."""
+
+    def close(self) -> None:
+        self._runner.close()
