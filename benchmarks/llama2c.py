@@ -11,81 +11,33 @@ is measured in the same run, so that the fraction of the limit stands beside the
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rung.backends.cpu.machine import processor_name
+from rung.bench.machine import read_bandwidth
+from rung.bench.models.random_weights import random_checkpoint
+from rung.bench.models.rows import append_rows, speeds_of
+from rung.bench.models.shapes import shape_named
+from rung.bench.rows import commit
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.formats.base import Checkpoint
 from rung.formats.llama2c_write import write
-from rung.models.config import Config, Rope, weight_shapes
-from rung.storage import StoredTensor, stored
 
+# Room for as many tokens as are decoded here: stories15M was trained for 256.
 SHAPES = {
-    "stories15M": {"dim": 288, "n_layers": 6, "n_heads": 6, "hidden_dim": 768},
-    "stories110M": {"dim": 768, "n_layers": 12, "n_heads": 12, "hidden_dim": 2048},
+    name: replace(shape_named(name), context_length=1024) for name in ("stories15M", "stories110M")
 }
 RESULTS = Path(__file__).parent / "results" / "llama2c.jsonl"
-
-
-class RandomWeights(dict[str, StoredTensor]):
-    """Normal weights, made one tensor at a time when asked for, the same each time."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self._shapes = weight_shapes(config)
-
-    def __missing__(self, name: str) -> StoredTensor:
-        shape = self._shapes[name]
-        if len(shape) == 1:
-            return stored(np.ones(shape, np.float32))
-        rng = np.random.default_rng(len(name) * 1000 + sum(map(ord, name)))
-        return stored(rng.standard_normal(shape, np.float32) * np.float32(0.05))
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self._shapes else default
-
-
-def random_checkpoint(shape: dict[str, int]) -> Checkpoint:
-    """Random weights in a llama2.c shape with the vocabulary of Llama 2."""
-    head_dim = shape["dim"] // shape["n_heads"]
-    config = Config(
-        **shape,  # type: ignore[arg-type]
-        n_kv_heads=shape["n_heads"],
-        head_dim=head_dim,
-        vocab_size=32000,
-        context_length=1024,
-        rope=Rope(dims=head_dim),
-    )
-    return Checkpoint(Path("random"), "random", config, RandomWeights(config))
-
-
-def read_bandwidth(threads: int) -> float:
-    """GB/s that threads read from memory together, each summing 256 MiB; the best of 5."""
-    arrays = [np.ones(2**25) for _ in range(threads)]
-    best = 0.0
-    for _ in range(5):
-        workers = [threading.Thread(target=array.sum) for array in arrays]
-        start = time.perf_counter()
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        best = max(best, sum(a.nbytes for a in arrays) / (time.perf_counter() - start) / 1e9)
-    return best
 
 
 def ours(path: Path, tokens: int, threads: int) -> float:
@@ -112,16 +64,10 @@ def theirs(program: Path, path: Path, tokenizer: Path, tokens: int, threads: int
     return float(match[1])
 
 
-def commit() -> str:
-    """The commit that is measured."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
 def compare(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     """A row for each shape and type."""
-    for name, shape in SHAPES.items():
-        checkpoint = random_checkpoint(shape)
+    for name, config in SHAPES.items():
+        checkpoint = random_checkpoint(config, "f32", name=name)
         for version, program in ((0, options.run), (2, options.runq)):
             path = folder / "model.bin"
             write(path, checkpoint, version=version)
@@ -132,8 +78,8 @@ def compare(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
                 peer = theirs(program, path, options.tokenizer, tokens, options.threads)
                 rounds.append((ours(path, tokens, options.threads), peer))
             limit = read_bandwidth(options.threads)
-            speeds = sorted(mine for mine, _ in rounds)
-            p20, p50, p80 = np.percentile(speeds, [20, 50, 80])
+            speeds = speeds_of([mine for mine, _ in rounds])
+            read_gb_s = speeds["p50"] * size / 1e9
             yield {
                 "op": "decode",
                 "version": "newest",
@@ -143,13 +89,10 @@ def compare(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
                 "threads": options.threads,
                 "machine": processor_name(),
                 "commit": commit(),
-                "unit": "tok/s",
-                "p20": round(p20, 1),
-                "p50": round(p50, 1),
-                "p80": round(p80, 1),
-                "read_gb_s": round(p50 * size / 1e9, 1),
+                **speeds,
+                "read_gb_s": round(read_gb_s, 1),
                 "limit_gb_s": round(limit, 1),
-                "fraction_of_limit": round(p50 * size / 1e9 / limit, 3),
+                "fraction_of_limit": round(read_gb_s / limit, 3),
                 "peer": f"llama2.c {program.name}",
                 "peer_p50": round(statistics.median(peer for _, peer in rounds), 1),
                 "ratio": round(statistics.median(mine / peer for mine, peer in rounds), 3),
@@ -175,8 +118,7 @@ def main() -> None:
                 f"{row['read_gb_s']:.1f} of {row['limit_gb_s']:.1f} GB/s"
             )
             if options.save:
-                with RESULTS.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
+                append_rows(RESULTS, [row])
 
 
 if __name__ == "__main__":
