@@ -41,7 +41,7 @@ def test_kernel_computes_the_reference(
 
 
 def test_every_kernel_has_a_case() -> None:
-    kernels = {kernel.name for op in OPS.values() for kernel in op.kernels}
+    kernels = {kernel.name for op in OPS.values() for kernel in op.kernels if not kernel.missing}
     assert kernels == {kernel.name for kernel, _ in CASES}
 
 

@@ -221,8 +221,9 @@ def _factor_vectors(builder: Any, layout: Any, number: int, blocks: list[Any]) -
     words = []
     for block in blocks:
         scales = layout.scales(builder, block)
-        joined = shuffle(builder, *scales, range(LANES)) if isinstance(scales, tuple) else scales
-        words.append(builder.bitcast(joined, _INTS))
+        if isinstance(scales, tuple):  # eight scales, eight offsets
+            scales = shuffle(builder, scales[0], scales[1], range(LANES))
+        words.append(builder.bitcast(scales, _INTS))
     vectors = [builder.bitcast(v, _FLOATS) for v in _transposed(builder, words)]
     if number == FORMATS["q6_k"]:
         return vectors

@@ -16,7 +16,6 @@ from rung.simd.blocks import FORMATS, RUN, prefetch_blocks
 from rung.simd.dots import BYTES, bytes_load, bytes_load_some, scales_load, tile_dot
 from rung.simd.lanes import tile_store, tile_zeros
 from rung.simd.spans import span
-from rung.simd.target import host
 from rung.simd.weights import weight
 from rung.storage import I8, Q8_S
 
@@ -24,10 +23,10 @@ SIMPLE = ("q8_0", "q4_0")
 SUPER = ("q4_k", "q5_k", "q6_k")
 
 
-def each_form(forms, version, why, needs=None):
+def each_form(forms, version, why, needs=()):
     """Registers one kernel for several formats of weights, compiled for each.
 
-    needs: a feature of the processor, by its LLVM name.
+    needs: features of the processor, by their LLVM names.
     """
 
     def register(function):
@@ -37,7 +36,8 @@ def each_form(forms, version, why, needs=None):
                 version,
                 form=f"{form}_q8s",
                 why=why,
-                when=_takes(form, needs),
+                when=_takes(form),
+                needs=needs,
                 constants={"FORMAT": lambda w_NK: FORMATS[w_NK.type.name]},
                 split=OUTPUTS,
             )(function)
@@ -46,9 +46,8 @@ def each_form(forms, version, why, needs=None):
     return register
 
 
-def _takes(form, needs):
-    there = needs is None or host().has(needs)
-    return lambda x_TK, w_NK: there and x_TK.type is Q8_S and w_NK.type.name == form
+def _takes(form):
+    return lambda x_TK, w_NK: x_TK.type is Q8_S and w_NK.type.name == form
 
 
 def _is_i8(x_TK, w_NK):

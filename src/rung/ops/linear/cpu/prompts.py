@@ -17,11 +17,11 @@ from rung.ops.linear.cpu.streams import streamed_product
 from rung.ops.linear.op import linear
 from rung.simd.panels import INT8_ROWS
 from rung.simd.spans import span
-from rung.simd.target import host
 from rung.storage import I8, Q8_S
 
 # From so many tokens on, panels are faster than streams.
 _MANY = TOKENS
+_TILES = ("amx-tile", "amx-int8")
 
 
 @register_jitable
@@ -50,8 +50,8 @@ def linear_blocks_q8s_panels(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     finish(y_TN, b_N, r_TN, start, stop)
 
 
-@each_form(SIMPLE, 5, "AMX tiles for many tokens", needs="amx-int8")
-@each_form(SUPER, 4, "AMX tiles for many tokens", needs="amx-int8")
+@each_form(SIMPLE, 5, "AMX tiles for many tokens", needs=_TILES)
+@each_form(SUPER, 4, "AMX tiles for many tokens", needs=_TILES)
 def linear_blocks_q8s_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
     start, stop = span(part, parts, y_TN.shape[1], COLUMNS)
     _by_tiles(x_TK, w_NK, y_TN, start, stop, FORMAT)
@@ -60,10 +60,6 @@ def linear_blocks_q8s_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, FORMAT):
 
 def _is_i8(x_TK, w_NK):
     return x_TK.type is Q8_S and w_NK.type is I8
-
-
-def _is_i8_with_tiles(x_TK, w_NK):
-    return host().has("amx-int8") and _is_i8(x_TK, w_NK)
 
 
 @register_jitable
@@ -93,7 +89,8 @@ def linear_i8_q8s_panels(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     *("cpu", 4),
     form="i8_q8s",
     why="AMX tiles for many tokens",
-    when=_is_i8_with_tiles,
+    when=_is_i8,
+    needs=_TILES,
     split=OUTPUTS,
 )
 def linear_i8_q8s_tiles(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
