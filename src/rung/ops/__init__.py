@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from rung.ops.attention.op import attention, cache_write, rope, rope_angles
+from rung.ops.attention.op import attention, cache_write, cache_write_keys, rope, rope_angles
 from rung.ops.embedding.op import embedding
 from rung.ops.linear.op import linear, quantize, quantize_blocks
 from rung.ops.mlp.op import add, geglu, gelu, scale, softcap, swiglu
@@ -24,6 +24,7 @@ __all__ = [
     "add",
     "attention",
     "cache_write",
+    "cache_write_keys",
     "embedding",
     "geglu",
     "gelu",

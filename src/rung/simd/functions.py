@@ -8,7 +8,8 @@ from llvmlite import ir
 from numba.extending import intrinsic
 
 from rung.simd.emit import call_llvm
-from rung.simd.lanes import LANES, emit_exp
+from rung.simd.exponential import emit_exp, emit_exp2
+from rung.simd.lanes import LANES
 from rung.simd.vectors import f32x16, vector_ir
 
 _V = vector_ir(f32x16)
@@ -25,6 +26,19 @@ _SMALL = (
 
 def _constant(value: float) -> Any:
     return ir.Constant(_V, [value] * LANES)
+
+
+@intrinsic
+def exp2(context: Any, x: Any) -> Any:
+    """2ˣ of each lane for x ≤ 0, within 2 units in the last place; 0 below −125.
+
+    Half the instructions of `lanes.exp`, for it has one end only and a base that splits exactly.
+    """
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return emit_exp2(builder, arguments[0])
+
+    return f32x16(f32x16), emit
 
 
 @intrinsic
