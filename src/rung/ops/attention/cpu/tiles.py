@@ -23,17 +23,14 @@ from numba.extending import register_jitable
 
 from rung.ops.attention.cpu.common import HEADS, first_seen
 from rung.ops.attention.op import PAGE, attention
-from rung.simd.functions import exp2, tanh
+from rung.simd.functions import exp2, greater, greatest, tanh
 from rung.simd.grids import grid_load, grid_scale, grid_store, spread
 from rung.simd.lanes import (
     LANES,
     fill,
     first_lanes,
     fma,
-    lane,
-    largest,
     load,
-    maximum,
     store,
     store_some,
     tile_fma,
@@ -87,28 +84,36 @@ def _only(scores, column, low, high):
 
 
 @register_jitable
-def _weigh(scores_UL, r, low, high, cap, most, sums_UL, i):
-    """Scores of a row and a page become weights: 2^(score − the greatest so far).
+def _mask(scores_UL, r, low, high, cap):
+    """Caps the scores of a row and a page, and takes away those of keys it does not see."""
+    for column in range(0, PAGE, LANES):
+        scores = load(scores_UL, r, column)
+        if cap > 0:
+            scores = _capped(scores, cap)
+        store(scores_UL, r, column, _only(scores, column, low, high))
 
-    Returns the greatest, and what everything before must shrink by; adds the weights to the sums.
-    """
-    a, b = load(scores_UL, r, 0), load(scores_UL, r, LANES)
-    c, d = load(scores_UL, r, 2 * LANES), load(scores_UL, r, 3 * LANES)
-    if cap > 0:
-        a, b, c, d = _capped(a, cap), _capped(b, cap), _capped(c, cap), _capped(d, cap)
-    if low > 0 or high < PAGE:
-        a, b = _only(a, 0, low, high), _only(b, LANES, low, high)
-        c, d = _only(c, 2 * LANES, low, high), _only(d, 3 * LANES, low, high)
-    new = max(most, largest(maximum(maximum(a, b), maximum(c, d))))
-    shift = fill(new)
-    a, b, c, d = exp2(a - shift), exp2(b - shift), exp2(c - shift), exp2(d - shift)
+
+@register_jitable
+def _highest(scores_UL, r):
+    """The greatest score of a row."""
+    ab = greater(load(scores_UL, r, 0), load(scores_UL, r, LANES))
+    cd = greater(load(scores_UL, r, 2 * LANES), load(scores_UL, r, 3 * LANES))
+    return greatest(greater(ab, cd))
+
+
+@register_jitable
+def _weigh(scores_UL, r, most, shrink, sums_UL, i):
+    """Scores of a row and a page become weights, 2^(score − most), which its sums take in."""
+    shift = fill(most)
+    a = exp2(load(scores_UL, r, 0) - shift)
+    b = exp2(load(scores_UL, r, LANES) - shift)
+    c = exp2(load(scores_UL, r, 2 * LANES) - shift)
+    d = exp2(load(scores_UL, r, 3 * LANES) - shift)
     store(scores_UL, r, 0, a)
     store(scores_UL, r, LANES, b)
     store(scores_UL, r, 2 * LANES, c)
     store(scores_UL, r, 3 * LANES, d)
-    shrink = exp2(fill(most - new))
-    store(sums_UL, i, 0, fma(load(sums_UL, i, 0), shrink, (a + b) + (c + d)))
-    return new, lane(shrink, 0)
+    store(sums_UL, i, 0, fma(load(sums_UL, i, 0), fill(shrink), (a + b) + (c + d)))
 
 
 @register_jitable
@@ -147,12 +152,16 @@ def _tile(rows, scratch, i, k_XL, k_base, v_XD, v_base, page, D, cap, R, C):
         return
     _page_scores(q_UD, i, k_XL, k_base + page * D, D, scores_UL, R)
     for r in range(R):
-        most, shrink = _weigh(
-            scores_UL, r, low_U[i + r] - start, high_U[i + r] - start, cap, most_U[i + r],
-            sums_UL, i + r,
-        )
-        most_U[i + r] = most
-        shrinks_U1[r, 0] = shrink
+        if cap > 0 or low_U[i + r] > start or high_U[i + r] < start + PAGE:
+            _mask(scores_UL, r, low_U[i + r] - start, high_U[i + r] - start, cap)
+    # Row after row in each step, so that the processor overlaps what waits for itself.
+    for r in range(R):
+        new = max(most_U[i + r], _highest(scores_UL, r))
+        shrinks_U1[r, 0] = most_U[i + r] - new
+        most_U[i + r] = new
+    store(shrinks_U1, 0, 0, exp2(load(shrinks_U1, 0, 0)))
+    for r in range(R):
+        _weigh(scores_UL, r, most_U[i + r], shrinks_U1[r, 0], sums_UL, i + r)
     first, keys = max(low - start, 0), min(high - start, PAGE)
     _add_values(
         y_UD, i, shrinks_U1, scores_UL, v_XD, v_base + start, first, keys, D, R, C
