@@ -59,113 +59,92 @@ def _value_columns(q_THD):
 
 
 @register_jitable
-def _page_scores(q_UD, i, k_XL, base, D, scores_UL, R):
-    """scores[r] = q[i + r] · k of each key of a page, for R rows."""
-    for column in range(0, PAGE, LANES * _COLUMNS):
-        tile = tile_zeros(R, _COLUMNS)
-        for d in range(D):
-            keys = grid_load(k_XL, base + d, column, 1, _COLUMNS)
-            tile = tile_fma(tile, spread(q_UD, i, d, R), keys)
-        grid_store(tile, scores_UL, 0, column, _COLUMNS)
-
-
-@register_jitable
-def _capped(scores, cap):
-    """cap · tanh(scores); the division by the cap is in the scores already."""
-    return fill(cap) * tanh(scores)
-
-
-@register_jitable
-def _only(scores, column, low, high):
-    """−∞ in place of the scores of keys outside low … high − 1."""
-    nothing = fill(np.float32(-np.inf))
-    seen = first_lanes(scores, nothing, high - column)
-    return first_lanes(nothing, seen, low - column)
-
-
-@register_jitable
 def _mask(scores_UL, r, low, high, cap):
-    """Caps the scores of a row and a page, and takes away those of keys it does not see."""
+    """Caps the scores of a row and a page; −∞ for keys outside low … high − 1."""
+    nothing = fill(np.float32(-np.inf))
     for column in range(0, PAGE, LANES):
         scores = load(scores_UL, r, column)
-        if cap > 0:
-            scores = _capped(scores, cap)
-        store(scores_UL, r, column, _only(scores, column, low, high))
+        if cap > 0:  # the division by it is in the scores already
+            scores = fill(cap) * tanh(scores)
+        scores = first_lanes(scores, nothing, high - column)
+        store(scores_UL, r, column, first_lanes(nothing, scores, low - column))
 
 
 @register_jitable
-def _highest(scores_UL, r):
-    """The greatest score of a row."""
-    ab = greater(load(scores_UL, r, 0), load(scores_UL, r, LANES))
-    cd = greater(load(scores_UL, r, 2 * LANES), load(scores_UL, r, 3 * LANES))
-    return greatest(greater(ab, cd))
+def _weigh(rows, scratch, i, count, start, cap):
+    """Scores of rows i … i + count − 1 become weights 2^(score − most), which sums take in.
 
-
-@register_jitable
-def _weigh(scores_UL, r, most, shrink, sums_UL, i):
-    """Scores of a row and a page become weights, 2^(score − most), which its sums take in."""
-    shift = fill(most)
-    a = exp2(load(scores_UL, r, 0) - shift)
-    b = exp2(load(scores_UL, r, LANES) - shift)
-    c = exp2(load(scores_UL, r, 2 * LANES) - shift)
-    d = exp2(load(scores_UL, r, 3 * LANES) - shift)
-    store(scores_UL, r, 0, a)
-    store(scores_UL, r, LANES, b)
-    store(scores_UL, r, 2 * LANES, c)
-    store(scores_UL, r, 3 * LANES, d)
-    store(sums_UL, i, 0, fma(load(sums_UL, i, 0), fill(shrink), (a + b) + (c + d)))
-
-
-@register_jitable
-def _add_values(y_UD, i, shrinks_U1, weights_UL, v_XD, base, first, keys, D, R, C):
-    """y[i + r] = y[i + r] · shrink + Σ_j weights[r, j] · v[base + j], for R rows."""
-    column = 0
-    while column + C * LANES <= D:
-        shrink = spread(shrinks_U1, 0, 0, R)
-        tile = grid_scale(grid_load(y_UD, i, column, R, C), shrink)
-        for j in range(first, keys):
-            values = grid_load(v_XD, base + j, column, 1, C)
-            tile = tile_fma(tile, spread(weights_UL, 0, j, R), values)
-        grid_store(tile, y_UD, i, column, C)
-        column += C * LANES
-    while column < D:
-        count = min(LANES, D - column)
-        shrink = spread(shrinks_U1, 0, 0, R)
-        tile = grid_scale(grid_load(y_UD, i, column, R, 1), shrink)
-        for j in range(first, keys):
-            values = tile_load_some(v_XD, base + j, column, 1, count)
-            tile = tile_fma(tile, spread(weights_UL, 0, j, R), values)
-        grid_store(tile, y_UD, i, column, 1)
-        column += LANES
-
-
-@register_jitable
-def _tile(rows, scratch, i, k_XL, k_base, v_XD, v_base, page, D, cap, R, C):
-    """R rows of a block from `i` on go through one page, unless none of them sees any of it."""
+    `most` is a row's greatest score so far; what was before shrinks by 2^(old − new).
+    """
     low_U, high_U = rows
-    q_UD, y_UD, scores_UL, shrinks_U1, most_U, sums_UL = scratch
-    start = page * PAGE
-    low, high = low_U[i], high_U[i]
-    for r in range(1, R):
-        low, high = min(low, low_U[i + r]), max(high, high_U[i + r])
-    if high <= start or low >= start + PAGE:
-        return
-    _page_scores(q_UD, i, k_XL, k_base + page * D, D, scores_UL, R)
-    for r in range(R):
+    _, _, scores_UL, shrinks_U1, most_U, sums_UL = scratch
+    # Row after row in each step, so that the processor overlaps what waits for itself.
+    for r in range(count):
         if cap > 0 or low_U[i + r] > start or high_U[i + r] < start + PAGE:
             _mask(scores_UL, r, low_U[i + r] - start, high_U[i + r] - start, cap)
-    # Row after row in each step, so that the processor overlaps what waits for itself.
-    for r in range(R):
-        new = max(most_U[i + r], _highest(scores_UL, r))
+    for r in range(count):
+        ab = greater(load(scores_UL, r, 0), load(scores_UL, r, LANES))
+        cd = greater(load(scores_UL, r, 2 * LANES), load(scores_UL, r, 3 * LANES))
+        new = max(most_U[i + r], greatest(greater(ab, cd)))
         shrinks_U1[r, 0] = most_U[i + r] - new
         most_U[i + r] = new
     store(shrinks_U1, 0, 0, exp2(load(shrinks_U1, 0, 0)))
-    for r in range(R):
-        _weigh(scores_UL, r, most_U[i + r], shrinks_U1[r, 0], sums_UL, i + r)
-    first, keys = max(low - start, 0), min(high - start, PAGE)
-    _add_values(
-        y_UD, i, shrinks_U1, scores_UL, v_XD, v_base + start, first, keys, D, R, C
-    )
+    for r in range(count):
+        most = fill(most_U[i + r])
+        sums = fill(np.float32(0))
+        for column in range(0, PAGE, LANES):
+            weights = exp2(load(scores_UL, r, column) - most)
+            store(scores_UL, r, column, weights)
+            sums = sums + weights
+        before = load(sums_UL, i + r, 0)
+        store(sums_UL, i + r, 0, fma(before, fill(shrinks_U1[r, 0]), sums))
+
+
+def _tile_of(R):
+    """The passage of R rows through a page. Numba compiles one for each number it finds here."""
+
+    @register_jitable
+    def tile(rows, scratch, i, k_XL, k_base, v_XD, v_base, page, D, cap, C):
+        low_U, high_U = rows
+        q_UD, y_UD, scores_UL, shrinks_U1, _, _ = scratch
+        start = page * PAGE
+        low, high = low_U[i], high_U[i]
+        for r in range(1, R):
+            low, high = min(low, low_U[i + r]), max(high, high_U[i + r])
+        if high <= start or low >= start + PAGE:
+            return  # none of the rows sees any of it
+        for column in range(0, PAGE, LANES * _COLUMNS):
+            scores = tile_zeros(R, _COLUMNS)
+            for d in range(D):
+                keys = grid_load(k_XL, k_base + page * D + d, column, 1, _COLUMNS)
+                scores = tile_fma(scores, spread(q_UD, i, d, R), keys)
+            grid_store(scores, scores_UL, 0, column, _COLUMNS)
+        _weigh(rows, scratch, i, R, start, cap)
+        first, stop = v_base + max(low, start), v_base + min(high, start + PAGE)
+        offset = v_base + start
+        column = 0
+        while column + C * LANES <= D:
+            y = grid_load(y_UD, i, column, R, C)
+            y = grid_scale(y, spread(shrinks_U1, 0, 0, R))
+            for j in range(first, stop):
+                values = grid_load(v_XD, j, column, 1, C)
+                y = tile_fma(y, spread(scores_UL, 0, j - offset, R), values)
+            grid_store(y, y_UD, i, column, C)
+            column += C * LANES
+        while column < D:
+            count = min(LANES, D - column)
+            y = grid_load(y_UD, i, column, R, 1)
+            y = grid_scale(y, spread(shrinks_U1, 0, 0, R))
+            for j in range(first, stop):
+                values = tile_load_some(v_XD, j, column, 1, count)
+                y = tile_fma(y, spread(scores_UL, 0, j - offset, R), values)
+            grid_store(y, y_UD, i, column, 1)
+            column += LANES
+
+    return tile
+
+
+_tile, _tile_of_two, _tile_of_one = _tile_of(_ROWS), _tile_of(2), _tile_of(1)
 
 
 @register_jitable
@@ -236,15 +215,16 @@ def attention_tiles(
                     store(y_UD, count, d, fill(np.float32(0)))
                 count += 1
             head = slot * G + g
-            whole = count // _ROWS * _ROWS
+            whole, paired = count // _ROWS * _ROWS, count // 2 * 2
+            k, v = head * P * D, head * C
+            seers = (low_U, high_U)
             for page in range(low // PAGE, (high + PAGE - 1) // PAGE):
-                k, v = head * P * D, head * C
                 for i in range(0, whole, _ROWS):
-                    _tile(
-                        (low_U, high_U), scratch, i, k_XL, k, v_XD, v, page, D, cap, _ROWS, columns
-                    )
-                for i in range(whole, count):
-                    _tile((low_U, high_U), scratch, i, k_XL, k, v_XD, v, page, D, cap, 1, columns)
+                    _tile(seers, scratch, i, k_XL, k, v_XD, v, page, D, cap, columns)
+                for i in range(whole, paired, 2):
+                    _tile_of_two(seers, scratch, i, k_XL, k, v_XD, v, page, D, cap, columns)
+                for i in range(paired, count):
+                    _tile_of_one(seers, scratch, i, k_XL, k, v_XD, v, page, D, cap, columns)
             for i in range(count):
                 t, h = (row + i) // shared, g * shared + (row + i) % shared
                 inverse = fill(np.float32(1) / total(load(sums_UL, i, 0)))
