@@ -100,8 +100,24 @@ def _weigh(rows, scratch, i, count, start, cap):
         store(sums_UL, i + r, 0, fma(before, fill(shrinks_U1[r, 0]), sums))
 
 
+def _scores_of(R, C):
+    """scores[r] = q[i + r] · k for the first `width` keys of a page, R rows and 16·C keys a tile."""
+
+    @register_jitable
+    def scores(q_UD, i, k_XL, base, D, scores_UL, width):
+        for column in range(0, width, LANES * C):
+            tile = tile_zeros(R, C)
+            for d in range(D):
+                keys = grid_load(k_XL, base + d, column, 1, C)
+                tile = tile_fma(tile, spread(q_UD, i, d, R), keys)
+            grid_store(tile, scores_UL, 0, column, C)
+
+    return scores
+
+
 def _tile_of(R):
     """The passage of R rows through a page. Numba compiles one for each number it finds here."""
+    one, two, four = _scores_of(R, 1), _scores_of(R, 2), _scores_of(R, _COLUMNS)
 
     @register_jitable
     def tile(rows, scratch, i, k_XL, k_base, v_XD, v_base, page, D, cap, C):
@@ -113,12 +129,14 @@ def _tile_of(R):
             low, high = min(low, low_U[i + r]), max(high, high_U[i + r])
         if high <= start or low >= start + PAGE:
             return  # none of the rows sees any of it
-        for column in range(0, PAGE, LANES * _COLUMNS):
-            scores = tile_zeros(R, _COLUMNS)
-            for d in range(D):
-                keys = grid_load(k_XL, k_base + page * D + d, column, 1, _COLUMNS)
-                scores = tile_fma(scores, spread(q_UD, i, d, R), keys)
-            grid_store(scores, scores_UL, 0, column, _COLUMNS)
+        base, width = k_base + page * D, min(high - start, PAGE)
+        # As many vectors of keys as are seen, where the page is the last; others stay unread.
+        if width <= LANES:
+            one(q_UD, i, k_XL, base, D, scores_UL, width)
+        elif width <= 2 * LANES:
+            two(q_UD, i, k_XL, base, D, scores_UL, width)
+        else:
+            four(q_UD, i, k_XL, base, D, scores_UL, width)
         _weigh(rows, scratch, i, R, start, cap)
         first, stop = v_base + max(low, start), v_base + min(high, start + PAGE)
         offset = v_base + start
