@@ -16,7 +16,7 @@ from rung.engine.options import CacheType, check_cache_type
 from rung.errors import BackendError, UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.graph.passes import drop_dead_nodes, quantize_activations
+from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor
@@ -46,7 +46,7 @@ def build_graph(decoder: Decoder, activations: Activations) -> Graph:
     """A decoder's graph as it runs, after all passes."""
     graph = decoder.build()
     if activations == "int8":
-        graph = quantize_activations(graph)
+        graph = fuse_rounding(quantize_activations(graph))
     return drop_dead_nodes(graph)
 
 

@@ -72,6 +72,31 @@ def greatest(context: Any, value: Any) -> Any:
     return types.float32(f32x16), emit
 
 
+def _is_normal(builder: Any, x: Any) -> Any:
+    return builder.fcmp_ordered(">=", x, _constant(2.0**-126))
+
+
+@intrinsic
+def flushed(context: Any, x: Any) -> Any:
+    """Each lane, or 0 where it is below the smallest normal float32."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(_is_normal(builder, arguments[0]), arguments[0], _constant(0.0))
+
+    return f32x16(f32x16), emit
+
+
+@intrinsic
+def inverse_or_zero(context: Any, x: Any) -> Any:
+    """1 / x of each lane, or 0 where x is below the smallest normal float32."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        inverse = builder.fdiv(_constant(1.0), arguments[0])
+        return builder.select(_is_normal(builder, arguments[0]), inverse, _constant(0.0))
+
+    return f32x16(f32x16), emit
+
+
 @intrinsic
 def tanh(context: Any, x: Any) -> Any:
     """tanh of each lane, within 3 units in the last place: by a polynomial near 0, else by exp."""
