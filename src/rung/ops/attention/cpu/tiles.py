@@ -19,6 +19,7 @@ On one Zen 4 core, 32 heads over 4 with 1024 keys: PLACEHOLDER
 import math
 
 import numpy as np
+from numba import float32, int64
 from numba.extending import register_jitable
 
 from rung.ops.attention.cpu.common import HEADS, first_seen
@@ -38,7 +39,7 @@ from rung.simd.lanes import (
     tile_zeros,
     total,
 )
-from rung.simd.memory import aligned_floats
+from rung.simd.memory import aligned_floats, array_at
 from rung.simd.spans import span
 from rung.simd.target import host
 
@@ -166,21 +167,21 @@ _tile, _tile_of_two, _tile_of_one = _tile_of(_ROWS), _tile_of(2), _tile_of(1)
 
 
 @register_jitable
-def _scratch(D):
-    """What a block of rows needs: queries, outputs, scores, shrinks, maxima and sums."""
+def _scratch(memory, D):
+    """Queries, outputs, scores, shrinks, maxima and sums of a block of rows, inside `memory`.
+
+    By address: arrays that own nothing are passed on without counting references.
+    """
     width = (D + LANES - 1) // LANES * LANES
-    size = 2 * _BLOCK * width + _ROWS * PAGE + LANES + _BLOCK + _BLOCK * LANES
-    memory = aligned_floats(size)
-    at = 2 * _BLOCK * width
-    q_UD = memory[: _BLOCK * width].reshape(_BLOCK, width)
-    y_UD = memory[_BLOCK * width : at].reshape(_BLOCK, width)
-    scores_UL = memory[at : at + _ROWS * PAGE].reshape(_ROWS, PAGE)
-    at += _ROWS * PAGE
-    sums_UL = memory[at : at + _BLOCK * LANES].reshape(_BLOCK, LANES)
-    at += _BLOCK * LANES
-    most_U = memory[at : at + _BLOCK]
-    at += _BLOCK
-    return q_UD, y_UD, scores_UL, memory[at : at + LANES].reshape(LANES, 1), most_U, sums_UL
+    at = memory.ctypes.data
+    q_UD = array_at(at, (_BLOCK, width), float32)
+    y_UD = array_at(at + 4 * _BLOCK * width, (_BLOCK, width), float32)
+    at += 8 * _BLOCK * width
+    scores_UL = array_at(at, (_ROWS, PAGE), float32)
+    sums_UL = array_at(at + 4 * _ROWS * PAGE, (_BLOCK, LANES), float32)
+    at += 4 * (_ROWS * PAGE + _BLOCK * LANES)
+    shrinks_U1 = array_at(at, (LANES, 1), float32)
+    return q_UD, y_UD, scores_UL, shrinks_U1, array_at(at + 4 * LANES, (_BLOCK,), float32), sums_UL
 
 
 @attention.kernel(
@@ -209,9 +210,13 @@ def attention_tiles(
     start, stop = span(part, parts, G * blocks, 1)
     if start >= stop:
         return
-    scratch = _scratch(D)
-    q_UD, y_UD, scores_UL, shrinks_U1, most_U, sums_UL = scratch
-    low_U, high_U = np.empty(_BLOCK, np.int64), np.empty(_BLOCK, np.int64)
+    width = (D + LANES - 1) // LANES * LANES
+    memory = aligned_floats(_BLOCK * (2 * width + LANES + 1 + 4) + _ROWS * PAGE + LANES)
+    scratch = _scratch(memory, D)
+    q_UD, y_UD, _, _, most_U, sums_UL = scratch
+    seen = memory.ctypes.data + 4 * (memory.size - 4 * _BLOCK)
+    seers = array_at(seen, (_BLOCK,), int64), array_at(seen + 8 * _BLOCK, (_BLOCK,), int64)
+    low_U, high_U = seers
     for unit in range(start, stop):
         g = unit // blocks
         row = unit % blocks * block
@@ -235,7 +240,6 @@ def attention_tiles(
             head = slot * G + g
             whole, paired = count // _ROWS * _ROWS, count // 2 * 2
             k, v = head * P * D, head * C
-            seers = (low_U, high_U)
             for page in range(low // PAGE, (high + PAGE - 1) // PAGE):
                 for i in range(0, whole, _ROWS):
                     _tile(seers, scratch, i, k_XL, k, v_XD, v, page, D, cap, columns)
@@ -250,3 +254,4 @@ def attention_tiles(
                     y = load(y_UD, i, d) * inverse
                     store_some(y_XD, t * H + h, d, y, min(LANES, D - d))
             row += count
+    memory[0] = 0  # a use at the end, which keeps it allocated until here
