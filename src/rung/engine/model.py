@@ -178,8 +178,8 @@ def load(
     threads: CPU threads; None is the physical cores this process may use.
     context_length: tokens a sequence may have; None is the model's own length, which is the most.
     slots: sequences that can be in the making at once; each has a key-value cache of its own.
-    cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are, else
-        f16, which takes half the memory.
+    cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are,
+        else f16, which takes half the memory.
     on_compile: called with (done, total, name) while kernels are compiled, once on a machine.
 
     Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one

@@ -70,6 +70,4 @@ def emit_exp2(builder: Any, x: Any) -> Any:
     exponent = builder.shl(builder.bitcast(shifted, ints), integers(I32, [23] * lanes))
     scaled = builder.bitcast(builder.add(builder.bitcast(value, ints), exponent), floats)
     # Not less, rather than at least: NaN stays what the polynomial made of it.
-    return builder.select(
-        builder.fcmp_ordered("<", x, constant(-125.0)), constant(0.0), scaled
-    )
+    return builder.select(builder.fcmp_ordered("<", x, constant(-125.0)), constant(0.0), scaled)

@@ -72,6 +72,27 @@ def greatest(context: Any, value: Any) -> Any:
     return types.float32(f32x16), emit
 
 
+def _lanes_of_two(order: list[int], says: str) -> Any:
+    """An intrinsic that picks lanes of two vectors, the second's numbered from 16 on."""
+
+    @intrinsic
+    def pick(context: Any, a: Any, b: Any) -> Any:
+        def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return shuffle(builder, arguments[0], arguments[1], order)
+
+        return f32x16(f32x16, f32x16), emit
+
+    pick.__doc__ = says
+    return pick
+
+
+_WOVEN = [lane for i in range(LANES) for lane in (i, i + LANES)]
+evens = _lanes_of_two(list(range(0, 2 * LANES, 2)), "a0 a2 … a14 b0 b2 … b14")
+odds = _lanes_of_two(list(range(1, 2 * LANES, 2)), "a1 a3 … a15 b1 b3 … b15")
+woven_low = _lanes_of_two(_WOVEN[:LANES], "a0 b0 a1 b1 … a7 b7")
+woven_high = _lanes_of_two(_WOVEN[LANES:], "a8 b8 a9 b9 … a15 b15")
+
+
 def _is_normal(builder: Any, x: Any) -> Any:
     return builder.fcmp_ordered(">=", x, _constant(2.0**-126))
 

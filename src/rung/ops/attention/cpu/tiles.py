@@ -102,7 +102,7 @@ def _weigh(rows, scratch, i, count, start, cap):
 
 
 def _scores_of(R, C):
-    """scores[r] = q[i + r] · k for the first `width` keys of a page, R rows and 16·C keys a tile."""
+    """scores[r] = q[i + r] · k for the first `width` keys of a page, in tiles of R rows."""
 
     @register_jitable
     def scores(q_UD, i, k_XL, base, D, scores_UL, width):
