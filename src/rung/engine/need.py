@@ -10,7 +10,6 @@ from rung.engine.runner import (
     build_decoder,
     build_graph,
     default_activations,
-    default_cache_type,
 )
 from rung.formats.base import Checkpoint
 from rung.graph.ir import concrete
@@ -46,7 +45,7 @@ def memory_need(
         checkpoint,
         n_slots=n_slots,
         context_length=context_length,
-        cache_type=cache_type or default_cache_type(checkpoint),
+        cache_type=cache_type,
     )
     graph = build_graph(decoder, default_activations(checkpoint))
     tokens = min(max_tokens, n_slots * context_length)

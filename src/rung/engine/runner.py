@@ -30,7 +30,11 @@ MAX_TOKENS = 256
 
 
 def build_decoder(
-    checkpoint: Checkpoint, *, n_slots: int, context_length: int, cache_type: CacheType
+    checkpoint: Checkpoint,
+    *,
+    n_slots: int,
+    context_length: int,
+    cache_type: CacheType | None = None,
 ) -> Decoder:
     """The decoder of a checkpoint, for so many sequences of so many positions."""
     return Decoder(
@@ -38,7 +42,7 @@ def build_decoder(
         {name: weight.type for name, weight in checkpoint.weights.items()},
         n_slots=n_slots,
         context_length=context_length,
-        cache_type=storage_type(cache_type),
+        cache_type=storage_type(cache_type or default_cache_type(checkpoint)),
     )
 
 
@@ -153,9 +157,11 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
 
 
 def default_cache_type(checkpoint: Checkpoint) -> CacheType:
-    """float32 where every matrix is float32; else float16.
+    """f32 where every matrix is float32, so that nothing is rounded there; else f16.
 
-    The one place for this choice.
+    The one place for this choice. float16 halves what a token reads: with 1024 keys of 32 heads,
+    0.2 ms instead of 0.8 (Zen 4, 2 cores). It moves the perplexity of the built-in model by 0.06 %
+    at most, either way (docs/cpu-backend.md).
     """
     kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
     return "f32" if kinds <= {"f32"} else "f16"
