@@ -7,7 +7,7 @@ import pytest
 from rung import ops
 from rung.errors import GraphError
 from rung.graph.ir import Graph, R, T, concrete
-from rung.graph.passes import drop_dead_nodes, quantize_activations
+from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.storage import F32, I32, storage_type
 
 
@@ -118,3 +118,29 @@ def test_activations_are_rounded_once_for_all_products_that_share_them() -> None
     rounded = graph.tensors["x rounded"]
     assert rounded.type is storage_type("i8_g32")
     assert all(node.inputs["x_TK"] is rounded for node in graph.nodes[2:])
+
+
+def _normed_product(*, kept: bool) -> Graph:
+    """A norm and a product with q8_0 weights; `kept` makes the norm an output as well."""
+    graph = Graph("normed")
+    x = graph.tensor("x", (T, 64), "input")
+    norm = graph.tensor("norm.weight", (64,), "weight")
+    weight = graph.tensor("weight", (8, 64), "weight", storage_type("q8_0"))
+    normed = graph.add(ops.rms_norm, x, norm, name="normed", eps=1e-5)
+    graph.outputs.append(graph.add(ops.linear, normed, weight, name="y"))
+    if kept:
+        graph.outputs.append(normed)
+    graph.verify()
+    return graph
+
+
+def test_a_norm_that_is_only_rounded_ends_in_int8() -> None:
+    graph = drop_dead_nodes(fuse_rounding(quantize_activations(_normed_product(kept=False))))
+    assert [node.op.name for node in graph.nodes] == ["rms_norm_rounded", "linear"]
+    assert "normed" not in graph.tensors
+    assert graph.nodes[0].attributes == {"eps": 1e-5}
+
+
+def test_a_norm_with_another_reader_stays() -> None:
+    graph = drop_dead_nodes(fuse_rounding(quantize_activations(_normed_product(kept=True))))
+    assert [node.op.name for node in graph.nodes] == ["rms_norm", "quantize_blocks", "linear"]

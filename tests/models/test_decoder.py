@@ -125,7 +125,8 @@ def test_what_a_model_lacks_costs_no_node() -> None:
     runner = plan_model(tiny_checkpoint(), threads=1)
     used = {node.op.name for node in runner.executor.graph.nodes}
     runner.close()
-    expected = "attention cache_write embedding linear rms_norm rope rope_angles swiglu"
+    expected = "attention cache_write cache_write_keys embedding linear rms_norm rope rope_angles"
+    expected += " swiglu"
     assert used == set(expected.split())
 
 
@@ -149,7 +150,7 @@ def test_int8_activations(matrices: str) -> None:
 def test_logits_equal_the_formulas_in_every_type(matrices: str) -> None:
     checkpoint = tiny_checkpoint(matrices=matrices, **MATRICES[matrices])
     reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
-    runner = plan_model(checkpoint, threads=2, activations="float32")
+    runner = plan_model(checkpoint, threads=2, activations="float32", cache_type="f32")
     whole = _all_logits(runner, IDS, [len(IDS)])
     pieces = _all_logits(runner, IDS, [1, 2, 5, 1, 3])
     runner.close()
@@ -190,6 +191,35 @@ def test_any_number_of_threads_gives_the_same_bits(matrices: str) -> None:
         results.append(_all_logits(runner, IDS, [9, 1, 2]))
         runner.close()
     assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma", "narrow heads"])
+def test_a_float16_cache_is_close_and_the_same_bits_in_any_company(name: str) -> None:
+    checkpoint = tiny_checkpoint(context_length=200, **CONFIGS[name])
+    ids = [(7 * i) % 300 for i in range(150)]  # more than two pages of keys
+    reference = plain.logits(checkpoint.config, checkpoint.weights, ids)
+    results = []
+    for threads, pieces in ((2, [150]), (1, [1] * 150), (3, [70, 1, 79])):
+        runner = plan_model(checkpoint, threads=threads, cache_type="f16")
+        results.append(_all_logits(runner, ids, pieces))
+        assert runner.describe()["KV cache type"] == "f16"
+        runner.close()
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    error = np.abs(results[0] - reference).max() / np.abs(reference).max()
+    assert 1e-6 < error < 1e-3  # the cache is in float16 indeed, and no worse than that
+
+
+def test_long_contexts_equal_the_formulas() -> None:
+    checkpoint = tiny_checkpoint(context_length=300, **CONFIGS["sliding"])
+    ids = [(11 * i) % 300 for i in range(290)]
+    reference = plain.logits(checkpoint.config, checkpoint.weights, ids)
+    results = []
+    for threads, pieces in ((2, [256, 34]), (1, [63, 1, 1, 130, 95])):
+        runner = plan_model(checkpoint, threads=threads)
+        results.append(_all_logits(runner, ids, pieces))
+        runner.close()
+    assert np.array_equal(*results)
+    assert np.abs(results[0] - reference).max() <= 1e-5 * np.abs(reference).max()
 
 
 def test_rows_may_be_none_or_some() -> None:
@@ -244,10 +274,11 @@ def test_impossible_batches_are_refused(change: dict[str, list[int]], message: s
         ({"context_length": 0}, "context is 0"),
         ({"context_length": 33}, "allows 1 to 32"),
         ({"n_slots": 0}, "slots is 0"),
+        ({"cache_type": "f8"}, "cache type is 'f8', expected f32 or f16"),
         ({"threads": 0}, "threads is 0"),
     ],
 )
-def test_impossible_plans_are_refused(options: dict[str, int], message: str) -> None:
+def test_impossible_plans_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         plan_model(tiny_checkpoint(), **options)
 

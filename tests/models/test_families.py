@@ -46,7 +46,7 @@ def test_weights_in_half_precision(name, dtype, tmp_path):
     checkpoint = open_checkpoint(tmp_path)
     matrix = checkpoint.weights["blk.1.ffn_down.weight"]
     assert matrix.type.name == {"float16": "f16", "bfloat16": "bf16"}[dtype]
-    runner = plan_model(checkpoint, threads=2)
+    runner = plan_model(checkpoint, threads=2, cache_type="f32")
     result = runner.forward(Batch.one(ids, rows="all")).copy()
     runner.close()
     assert np.abs(result - expected).max() <= TOLERANCE * np.abs(expected).max()

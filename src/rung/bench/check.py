@@ -18,7 +18,7 @@ from rung.registry import OPS, Kernel, Op, letters_of
 from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
-TOLERANCE = {"f32": 1e-5}
+TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11}
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def chat(
     tokenizer: options.Tokenizer = None,
     threads: options.Threads = None,
     context: options.Context = None,
+    cache_type: options.CacheType = None,
 ) -> None:
     """Talk with a model.
 
@@ -69,7 +70,9 @@ def chat(
         seed=seed,
     )
     SamplingParams(**sampling)  # a wrong value is told before the model is loaded
-    with loaded(model, tokenizer=tokenizer, threads=threads, context=context) as opened:
+    with loaded(
+        model, tokenizer=tokenizer, threads=threads, context=context, cache_type=cache_type
+    ) as opened:
         from rung.cli.conversation import Conversation
 
         talk = opened.model.chat(system=system, template=chat_template)

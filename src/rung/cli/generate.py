@@ -92,6 +92,7 @@ def generate(
     tokenizer: options.Tokenizer = None,
     threads: options.Threads = None,
     context: options.Context = None,
+    cache_type: options.CacheType = None,
     echo: Annotated[
         bool,
         typer.Option(
@@ -130,7 +131,12 @@ def generate(
         # The storyteller knows conversations, too; one word makes it begin a story.
         text = "Once"
     with loaded(
-        model, tokenizer=tokenizer, threads=threads, context=context, quiet=quiet or json
+        model,
+        tokenizer=tokenizer,
+        threads=threads,
+        context=context,
+        cache_type=cache_type,
+        quiet=quiet or json,
     ) as opened:
         ids = opened.model.prompts.encode(text)
         generation = opened.model.generate(

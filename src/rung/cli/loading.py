@@ -33,6 +33,7 @@ def loaded(
     tokenizer: Path | None,
     threads: int | None,
     context: int | None,
+    cache_type: str | None,
     quiet: bool = False,
 ) -> Iterator[Loaded]:
     """A model for the length of a `with` block. Raises what `rung.load` raises."""
@@ -45,6 +46,7 @@ def loaded(
             tokenizer=tokenizer,
             threads=threads,
             context_length=context,
+            cache_type=cache_type,
             on_compile=progress,
         )
     for line in model.checkpoint.notes:

@@ -57,6 +57,16 @@ Context = Annotated[
         show_default=False,
     ),
 ]
+CacheType = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-type",
+        metavar="f32|f16",
+        help="How keys and values are kept; without it, f32 where all matrices are, else f16.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
 Temperature = Annotated[
     float,
     typer.Option(

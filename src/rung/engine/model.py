@@ -18,7 +18,7 @@ from rung.engine import evaluate
 from rung.engine.batch import Runner
 from rung.engine.chat import Chat
 from rung.engine.generate import Engine, Generation, generate_all
-from rung.engine.options import GenerateOptions, Prompt, Prompts
+from rung.engine.options import GenerateOptions, Prompt, Prompts, check_cache_type
 from rung.engine.sequence import Completion
 from rung.engine.session import Session
 from rung.engine.templates import ChatTemplate, template_for
@@ -168,6 +168,7 @@ def load(
     threads: int | None = None,
     context_length: int | None = None,
     slots: int = 1,
+    cache_type: str | None = None,
     on_compile: OnCompile | None = None,
 ) -> Model:
     """A model, ready to generate.
@@ -177,6 +178,8 @@ def load(
     threads: CPU threads; None is the physical cores this process may use.
     context_length: tokens a sequence may have; None is the model's own length, which is the most.
     slots: sequences that can be in the making at once; each has a key-value cache of its own.
+    cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are,
+        else f16, which takes half the memory.
     on_compile: called with (done, total, name) while kernels are compiled, once on a machine.
 
     Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one
@@ -187,6 +190,7 @@ def load(
 
     _check_count("threads", threads)
     _check_count("slots", slots)
+    cache = check_cache_type(cache_type)
     checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
     _check_count("context_length", context_length, checkpoint.config.context_length)
     opened = checkpoint_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
@@ -198,6 +202,7 @@ def load(
         threads=threads,
         context_length=context_length,
         n_slots=slots,
+        cache_type=cache,
         on_compile=on_compile,
     )
     return Model(checkpoint, runner, opened)

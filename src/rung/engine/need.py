@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rung.engine.runner import MAX_TOKENS, build_decoder, build_graph, default_activations
+from rung.engine.options import CacheType
+from rung.engine.runner import (
+    MAX_TOKENS,
+    build_decoder,
+    build_graph,
+    default_activations,
+)
 from rung.formats.base import Checkpoint
 from rung.graph.ir import concrete
 from rung.schedule.memory import plan_memory
@@ -28,13 +34,19 @@ def memory_need(
     *,
     context_length: int,
     n_slots: int = 1,
+    cache_type: CacheType | None = None,
     max_tokens: int = MAX_TOKENS,
 ) -> MemoryNeed:
     """What `plan_model` with these numbers takes.
 
     Activations are those of a batch of `max_tokens` (or of all positions, if those are fewer).
     """
-    decoder = build_decoder(checkpoint, n_slots=n_slots, context_length=context_length)
+    decoder = build_decoder(
+        checkpoint,
+        n_slots=n_slots,
+        context_length=context_length,
+        cache_type=cache_type,
+    )
     graph = build_graph(decoder, default_activations(checkpoint))
     tokens = min(max_tokens, n_slots * context_length)
     states = sum(

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Ids
-from typing import Unpack
+from typing import Literal, Unpack, get_args
 
 from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
 from rung.engine.sequence import Request, Sequence
+from rung.errors import UsageError
 from rung.models.config import Config
 from rung.tokenizers.base import Tokenizer
 
 Prompt = str | Ids[int]
 """Text, which is encoded after BOS; or token ids, which are taken as they are."""
+
+CacheType = Literal["f32", "f16"]
+"""How keys and values are kept."""
+
+
+def check_cache_type(name: str | None) -> CacheType | None:
+    """The name, if there is such a type of cache. Raises UsageError otherwise."""
+    for known in get_args(CacheType):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    if name is not None:
+        raise UsageError(f"cache type is {name!r}, expected {' or '.join(get_args(CacheType))}")
+    return None
 
 
 class GenerateOptions(SamplingOptions, total=False):

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from rung.backends.base import Backend, Compiling
 from rung.engine.batch import Batch
+from rung.engine.options import CacheType, check_cache_type
 from rung.errors import BackendError, UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.graph.passes import drop_dead_nodes, quantize_activations
+from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor
-from rung.storage import StoredTensor, stored
+from rung.storage import StoredTensor, storage_type, stored
 
 Activations = Literal["float32", "int8"]
 
@@ -28,17 +29,28 @@ Activations = Literal["float32", "int8"]
 MAX_TOKENS = 256
 
 
-def build_decoder(checkpoint: Checkpoint, *, n_slots: int, context_length: int) -> Decoder:
+def build_decoder(
+    checkpoint: Checkpoint,
+    *,
+    n_slots: int,
+    context_length: int,
+    cache_type: CacheType | None = None,
+) -> Decoder:
     """The decoder of a checkpoint, for so many sequences of so many positions."""
-    types = {name: weight.type for name, weight in checkpoint.weights.items()}
-    return Decoder(checkpoint.config, types, n_slots=n_slots, context_length=context_length)
+    return Decoder(
+        checkpoint.config,
+        {name: weight.type for name, weight in checkpoint.weights.items()},
+        n_slots=n_slots,
+        context_length=context_length,
+        cache_type=storage_type(cache_type or default_cache_type(checkpoint)),
+    )
 
 
 def build_graph(decoder: Decoder, activations: Activations) -> Graph:
     """A decoder's graph as it runs, after all passes."""
     graph = decoder.build()
     if activations == "int8":
-        graph = quantize_activations(graph)
+        graph = fuse_rounding(quantize_activations(graph))
     return drop_dead_nodes(graph)
 
 
@@ -53,6 +65,7 @@ class ModelRunner:
         n_slots: int,
         context_length: int,
         activations: Activations,
+        cache_type: CacheType,
         max_tokens: int = MAX_TOKENS,
         on_compile: Compiling | None = None,
     ) -> None:
@@ -62,8 +75,11 @@ class ModelRunner:
         self.max_tokens = min(max_tokens, n_slots * context_length)
         self.backend = backend
         self.activations = activations
+        self.cache_type = cache_type
         self.checkpoint = checkpoint
-        decoder = build_decoder(checkpoint, n_slots=n_slots, context_length=context_length)
+        decoder = build_decoder(
+            checkpoint, n_slots=n_slots, context_length=context_length, cache_type=cache_type
+        )
         graph = build_graph(decoder, activations)
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
@@ -118,6 +134,7 @@ class ModelRunner:
         return {
             "weights bytes": self.checkpoint.size_bytes,
             "KV cache bytes": cache,
+            "KV cache type": self.cache_type,
             "activation bytes": self.executor.memory.size_bytes,
             "activations": self.activations,
             "nodes": len(self.executor.graph.nodes),
@@ -139,6 +156,17 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
     return "int8" if kinds - {"f32", "f16", "bf16"} else "float32"
 
 
+def default_cache_type(checkpoint: Checkpoint) -> CacheType:
+    """f32 where every matrix is float32, so that nothing is rounded there; else f16.
+
+    The one place for this choice. float16 halves what a token reads: with 1024 keys of 32 heads,
+    0.2 ms instead of 0.8 (Zen 4, 2 cores). It moves the perplexity of the built-in model by 0.06 %
+    at most, either way (docs/cpu-backend.md).
+    """
+    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
+    return "f32" if kinds <= {"f32"} else "f16"
+
+
 def plan_model(
     checkpoint: Checkpoint,
     *,
@@ -146,6 +174,7 @@ def plan_model(
     context_length: int | None = None,
     n_slots: int = 1,
     activations: Activations | None = None,
+    cache_type: CacheType | None = None,
     max_tokens: int = MAX_TOKENS,
     on_compile: Compiling | None = None,
 ) -> ModelRunner:
@@ -153,8 +182,8 @@ def plan_model(
 
     threads: default the physical cores this process may use. context_length: positions a slot
     holds, at most and by default the model's own. n_slots: sequences at once. activations: how
-    inputs of products with int8 weights are taken. Raises UsageError for impossible numbers and
-    BackendError when memory or the kernel cache fails.
+    inputs of products with int8 weights are taken. cache_type: how keys and values are kept. Raises
+    UsageError for impossible numbers and BackendError when memory or the kernel cache fails.
     """
     from rung.backends.cpu.backend import CpuBackend
 
@@ -164,6 +193,7 @@ def plan_model(
         raise UsageError(f"context is {context}, this model allows 1 to {most}")
     if n_slots < 1:
         raise UsageError(f"slots is {n_slots}, expected at least 1")
+    chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     backend = CpuBackend(threads)
     try:
         return ModelRunner(
@@ -172,6 +202,7 @@ def plan_model(
             n_slots=n_slots,
             context_length=context,
             activations=activations or default_activations(checkpoint),
+            cache_type=chosen,
             max_tokens=max_tokens,
             on_compile=on_compile,
         )

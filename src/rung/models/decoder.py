@@ -3,7 +3,7 @@
 What a family does not have adds no node: a norm, a bias, a cap that is absent costs nothing.
 
 T tokens, R rows that need logits, D width, F hidden width, H query heads, G key/value heads,
-E rotation frequencies, V vocabulary, S slots, C positions a slot.
+E rotation frequencies, V vocabulary, S slots, C positions a slot, P pages of L positions.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rung import ops
 from rung.graph.ir import Graph, R, T, Tensor
 from rung.models.config import Config, Rope, weight_shapes
 from rung.models.rope import rope_frequencies
+from rung.ops.attention.op import PAGE, pages
 from rung.storage import F32, I32, StorageType
 
 
@@ -25,7 +26,8 @@ class Decoder:
     """Builds the inference graph of a Config.
 
     weight_types: storage type of each weight. The graph's inputs are tokens, positions, slots [T]
-    and rows [R]; its output is logits [R, V]; its states are one key and one value cache a layer.
+    and rows [R]; its output is logits [R, V]; its states are one key and one value cache a layer,
+    stored as `cache_type`.
     `constants` holds the weights that follow from the Config, by name: they are in no file.
     """
 
@@ -36,12 +38,16 @@ class Decoder:
         *,
         n_slots: int,
         context_length: int,
+        cache_type: StorageType = F32,
     ) -> None:
         self.config = config
         self.graph = Graph("decoder")
         self.constants: dict[str, NDArray[np.float32]] = {}
         self._context_length = context_length
-        self._cache_shape = (n_slots, config.n_kv_heads, context_length, config.head_dim)
+        self._cache_type = cache_type
+        heads = (n_slots, config.n_kv_heads)
+        self._keys_shape = (*heads, pages(context_length), config.head_dim, PAGE)
+        self._values_shape = (*heads, context_length, config.head_dim)
         for name, shape in weight_shapes(config).items():
             self.graph.tensor(name, shape, "weight", weight_types[name])
         self._tokens = self.graph.tensor("tokens", (T,), "input", I32)
@@ -148,12 +154,13 @@ class Decoder:
         normed = self._norm(f"{block}.attn_norm", x_TD, f"attn_norm-{layer}")
         q_THD, k_TGD, v_TGD = (self._heads(layer, normed, name) for name in ("Q", "K", "V"))
         caches = []
-        for name, new in (("k", k_TGD), ("v", v_TGD)):
-            cache = g.tensor(f"cache_{name}-{layer}", self._cache_shape, "state", F32)
+        for name, op, new, shape in (
+            ("k", ops.cache_write_keys, k_TGD, self._keys_shape),
+            ("v", ops.cache_write, v_TGD, self._values_shape),
+        ):
+            cache = g.tensor(f"cache_{name}-{layer}", shape, "state", self._cache_type)
             places = (self._positions, self._slots)
-            caches.append(
-                g.add(ops.cache_write, cache, new, *places, name=f"cache_{name}_new-{layer}")
-            )
+            caches.append(g.add(op, cache, new, *places, name=f"cache_{name}_new-{layer}"))
         attended = g.add(
             ops.attention,
             *(q_THD, *caches, self._positions, self._slots),

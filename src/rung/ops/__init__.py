@@ -4,11 +4,27 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from rung.ops.attention.op import attention, cache_write, rope, rope_angles
+from rung.ops.attention.op import attention, cache_write, cache_write_keys, rope, rope_angles
 from rung.ops.embedding.op import embedding
 from rung.ops.linear.op import linear, quantize, quantize_blocks
-from rung.ops.mlp.op import add, geglu, gelu, scale, softcap, swiglu
-from rung.ops.norm.op import head_norm, layer_norm, rms_norm
+from rung.ops.mlp.op import (
+    add,
+    geglu,
+    geglu_rounded,
+    gelu,
+    gelu_rounded,
+    scale,
+    softcap,
+    swiglu,
+    swiglu_rounded,
+)
+from rung.ops.norm.op import (
+    head_norm,
+    layer_norm,
+    layer_norm_rounded,
+    rms_norm,
+    rms_norm_rounded,
+)
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
@@ -24,19 +40,25 @@ __all__ = [
     "add",
     "attention",
     "cache_write",
+    "cache_write_keys",
     "embedding",
     "geglu",
+    "geglu_rounded",
     "gelu",
+    "gelu_rounded",
     "head_norm",
     "layer_norm",
+    "layer_norm_rounded",
     "linear",
     "load_kernels",
     "quantize",
     "quantize_blocks",
     "rms_norm",
+    "rms_norm_rounded",
     "rope",
     "rope_angles",
     "scale",
     "softcap",
     "swiglu",
+    "swiglu_rounded",
 ]

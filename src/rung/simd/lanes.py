@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-from rung.simd.elements import as_float, element_ir
+from rung.simd.elements import as_float, element_ir, from_float
 from rung.simd.emit import (
     F32,
     I8,
@@ -84,11 +84,12 @@ def load_some(context: Any, array: Any, row: Any, column: Any, count: Any) -> An
 
 @_kernel_intrinsic
 def store(context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
-    """array[row, column : column+16] = value."""
+    """array[row, column : column+16] = value, for an array of float32 or float16."""
+    size = element_ir(array)[1]
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = element_pointer(target, builder, array, arguments[0], arguments[1:3])
-        store_vector(builder, arguments[3], pointer, 4)
+        store_vector(builder, from_float(builder, array, arguments[3]), pointer, size)
         return target.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, f32x16), emit
@@ -97,11 +98,12 @@ def store(context: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
 @_kernel_intrinsic
 def store_some(context: Any, array: Any, row: Any, column: Any, value: Any, count: Any) -> Any:
     """array[row, column : column+count] = the first lanes of value; count ≤ 16."""
+    size = element_ir(array)[1]
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer = element_pointer(target, builder, array, arguments[0], arguments[1:3])
         mask = lane_mask(builder, arguments[4], LANES)
-        masked_store(builder, arguments[3], pointer, mask, 4)
+        masked_store(builder, from_float(builder, array, arguments[3]), pointer, mask, size)
         return target.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, f32x16, types.int64), emit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import carray
 from numba.core import cgutils, types
@@ -163,3 +164,11 @@ def call_plain(context: Any, address: Any) -> Any:
         return target.get_dummy_value()
 
     return types.void(types.int64), emit
+
+
+@register_jitable  # type: ignore[misc]
+def aligned_floats(count):  # type: ignore[no-untyped-def]
+    """`count` float32 values of fresh memory that begins on a cache line."""
+    memory = np.empty(count + _LINE_BYTES // 4, np.float32)
+    skip = (-memory.ctypes.data) % _LINE_BYTES // 4
+    return memory[skip : skip + count]

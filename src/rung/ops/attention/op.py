@@ -1,7 +1,12 @@
-"""Attention over a cache of keys and values, rotary positions, and the write into the cache."""
+"""Attention over a cache of keys and values, rotary positions, and the writes into the cache.
+
+Values lie position by position. Keys lie in pages of 64 positions, and in a page value by value:
+sixteen positions side by side are a vector, whose lanes are sixteen scores in the making.
+"""
 
 # T tokens, H query heads, G key/value heads (H = G · n), D head width
-# S sequences (slots), C positions a slot holds, E rotation frequencies, F = 2E cosines and sines
+# S sequences (slots), C positions a slot holds, P pages of L positions that hold as many
+# E rotation frequencies, F = 2E cosines and sines
 
 from __future__ import annotations
 
@@ -10,9 +15,17 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
-from rung.storage import I32
+from rung.storage import F16, I32
 
 _INDICES = {"pos_T": I32, "slot_T": I32}
+
+PAGE = 64
+"""Positions in a page of keys."""
+
+
+def pages(n_positions: int) -> int:
+    """Pages that hold so many positions."""
+    return -(-n_positions // PAGE)
 
 
 @op(
@@ -99,6 +112,7 @@ def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
     cases=[
         {"T": 1, "S": 1, "G": 2, "C": 5, "D": 8},
         {"T": 7, "S": 3, "G": 2, "C": 9, "D": 20},
+        {"T": 3, "S": 2, "G": 2, "C": 9, "D": 35, "types": {"cache_SGCD": F16}},
         {"T": 0, "S": 1, "G": 1, "C": 2, "D": 4},
     ],
 )
@@ -107,6 +121,39 @@ def cache_write(cache_SGCD: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
     updated = cache_SGCD.copy()
     updated[slot_T, :, pos_T] = x_TGD
     return updated
+
+
+@op(
+    out="cache_SGPDL",
+    types=_INDICES,
+    inplace="cache_SGPDL",
+    make=lambda rng, *, T, S, G, P, D, **_: {
+        "cache_SGPDL": rng.standard_normal((S, G, P, D, PAGE)).astype(np.float32),
+        "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
+        **_places(rng, T, S, P * PAGE),
+    },
+    flops=lambda: 0,
+    cases=[
+        {"T": 1, "S": 1, "G": 2, "P": 1, "D": 8},
+        {"T": 7, "S": 3, "G": 2, "P": 2, "D": 20},
+        {"T": 90, "S": 1, "G": 1, "P": 2, "D": 32},
+        {"T": 3, "S": 2, "G": 2, "P": 2, "D": 35, "types": {"cache_SGPDL": F16}},
+        {"T": 0, "S": 1, "G": 1, "P": 1, "D": 4},
+    ],
+)
+def cache_write_keys(cache_SGPDL: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
+    """cache[slot_t, :, pos_t // L, :, pos_t mod L] = x_t"""
+    updated = cache_SGPDL.copy()
+    updated[slot_T, :, pos_T // PAGE, :, pos_T % PAGE] = x_TGD
+    return updated
+
+
+def _in_pages(k_SGCD: Any) -> Any:
+    """Keys as pages hold them; positions beyond C are NaN."""
+    S, G, C, D = k_SGCD.shape
+    filled = np.full((S, G, pages(C) * PAGE, D), np.nan, np.float32)
+    filled[:, :, :C] = k_SGCD
+    return np.ascontiguousarray(filled.reshape(S, G, pages(C), PAGE, D).swapaxes(-1, -2))
 
 
 def _make_attention(
@@ -136,17 +183,28 @@ def _make_attention(
             values[s, :, used:] = np.nan
     return {
         "q_THD": rng.standard_normal((T, H, D)).astype(np.float32) * 3,
-        "k_SGCD": cache["k"],
+        "k_SGPDL": _in_pages(cache["k"]),
         "v_SGCD": cache["v"],
         **places,
     }
 
 
 def _case(
-    T: int, H: int, G: int, D: int, S: int, C: int, scale: float, *, window: int = 0, cap: float = 0
+    T: int,
+    H: int,
+    G: int,
+    D: int,
+    S: int,
+    C: int,
+    scale: float,
+    *,
+    window: int = 0,
+    cap: float = 0,
+    half: bool = False,
 ) -> dict[str, Any]:
     sizes = {"T": T, "H": H, "G": G, "D": D, "S": S, "C": C}
-    return sizes | {"scale": scale, "window": window, "softcap": cap}
+    types = {"types": dict.fromkeys(("k_SGPDL", "v_SGCD"), F16)} if half else {}
+    return sizes | {"scale": scale, "window": window, "softcap": cap} | types
 
 
 @op(
@@ -166,11 +224,18 @@ def _case(
         _case(3, 2, 1, 16, 1, 40, 0.2, window=64),
         _case(5, 4, 2, 37, 1, 40, 1.0, cap=5.0),
         _case(5, 2, 2, 32, 2, 90, 0.5, window=33, cap=0.7),
+        _case(70, 2, 1, 80, 1, 70, 0.2),
+        _case(150, 6, 2, 64, 2, 200, 0.2, window=70),
+        _case(40, 1, 1, 128, 1, 64, 0.1),
+        _case(9, 3, 1, 100, 1, 129, 0.1),
+        _case(1, 8, 2, 64, 1, 130, 0.1, half=True),
+        _case(70, 4, 2, 37, 2, 90, 0.2, half=True),
+        _case(20, 4, 2, 48, 1, 90, 0.2, window=21, cap=5.0, half=True),
     ],
 )
 def attention(
     q_THD: Any,
-    k_SGCD: Any,
+    k_SGPDL: Any,
     v_SGCD: Any,
     pos_T: Any,
     slot_T: Any,
@@ -184,11 +249,13 @@ def attention(
     window W > 0 leaves only the last W of these positions; softcap c > 0 makes a score s into
     c · tanh(s / c). Both are off at 0.
     """
-    T, H, _ = q_THD.shape
+    T, H, D = q_THD.shape
+    S, G, P, _, L = k_SGPDL.shape
+    k_SGCD = k_SGPDL.swapaxes(-1, -2).reshape(S, G, P * L, D)
     y_THD = np.zeros(q_THD.shape)
     for t in range(T):
         for h in range(H):
-            g = h * k_SGCD.shape[1] // H
+            g = h * G // H
             end = int(pos_T[t]) + 1
             seen = slice(max(0, end - window) if window else 0, end)
             k_PD, v_PD = k_SGCD[slot_T[t], g, seen], v_SGCD[slot_T[t], g, seen]

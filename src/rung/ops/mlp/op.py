@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
+from rung.storage import Q8_S, quantize
 
 _CASES = [
     {"T": 1, "F": 64},
@@ -47,6 +48,49 @@ def gelu(x_TF: Any) -> Any:
 def geglu(gate_TF: Any, up_TF: Any) -> Any:
     """y = gate/2 · (1 + tanh(√(2/π) · (gate + 0.044715 gate³))) · up"""
     return gelu.reference(gate_TF) * up_TF
+
+
+_ROUNDED = [{"T": 1, "F": 32}, {"T": 5, "F": 96}, {"T": 3, "F": 1056}, {"T": 0, "F": 64}]
+
+
+def _rounded(y_TF: Any) -> Any:
+    return quantize(y_TF.astype(np.float32), Q8_S).float64()
+
+
+@op(
+    out="y_TF",
+    out_type=lambda attributes: Q8_S,
+    make=_wide,
+    flops=lambda T, F: 12 * T * F,
+    cases=_ROUNDED,
+)
+def swiglu_rounded(gate_TF: Any, up_TF: Any) -> Any:
+    """y = swiglu(gate, up) rounded to int8 in blocks of 32, as quantize_blocks does"""
+    return _rounded(swiglu.reference(gate_TF, up_TF))
+
+
+@op(
+    out="y_TF",
+    out_type=lambda attributes: Q8_S,
+    make=_wide_x,
+    flops=lambda T, F: 16 * T * F,
+    cases=_ROUNDED,
+)
+def gelu_rounded(x_TF: Any) -> Any:
+    """y = gelu(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
+    return _rounded(gelu.reference(x_TF))
+
+
+@op(
+    out="y_TF",
+    out_type=lambda attributes: Q8_S,
+    make=_wide,
+    flops=lambda T, F: 17 * T * F,
+    cases=_ROUNDED,
+)
+def geglu_rounded(gate_TF: Any, up_TF: Any) -> Any:
+    """y = geglu(gate, up) rounded to int8 in blocks of 32, as quantize_blocks does"""
+    return _rounded(geglu.reference(gate_TF, up_TF))
 
 
 _WIDTHS = [{"T": 1, "D": 64}, {"T": 5, "D": 123}, {"T": 3, "D": 1024}, {"T": 0, "D": 8}]

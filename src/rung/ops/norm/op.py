@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
+from rung.storage import Q8_S, quantize
 
 _CASES = [
     {"T": 1, "D": 64, "eps": 1e-5},
@@ -45,3 +46,27 @@ def layer_norm(x_TD: Any, w_D: Any, b_D: Any, *, eps: float) -> Any:
     """y = (x − mean_D(x)) / sqrt(var_D(x) + eps) · w + b"""
     centred = x_TD - np.mean(x_TD, axis=-1, keepdims=True)
     return centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + eps) * w_D + b_D
+
+
+_ROUNDED = [
+    {"T": 1, "D": 32, "eps": 1e-5},
+    {"T": 5, "D": 96, "eps": 1e-6},
+    {"T": 2, "D": 1056, "eps": 1e-5},
+    {"T": 0, "D": 64, "eps": 1e-5},
+]
+
+
+def _rounded(y_TD: Any) -> Any:
+    return quantize(y_TD.astype(np.float32), Q8_S).float64()
+
+
+@op(out="y_TD", out_type=lambda attributes: Q8_S, flops=lambda T, D: 8 * T * D, cases=_ROUNDED)
+def rms_norm_rounded(x_TD: Any, w_D: Any, *, eps: float) -> Any:
+    """y = rms_norm(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
+    return _rounded(rms_norm.reference(x_TD, w_D, eps=eps))
+
+
+@op(out="y_TD", out_type=lambda attributes: Q8_S, flops=lambda T, D: 12 * T * D, cases=_ROUNDED)
+def layer_norm_rounded(x_TD: Any, w_D: Any, b_D: Any, *, eps: float) -> Any:
+    """y = layer_norm(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
+    return _rounded(layer_norm.reference(x_TD, w_D, b_D, eps=eps))

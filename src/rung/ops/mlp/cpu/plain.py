@@ -31,7 +31,7 @@ def swiglu_naive(part, parts, gate_TF, up_TF, y_TF):
 
 
 @register_jitable
-def _swiglu_lanes(gate, up):
+def swiglu_vector(gate, up):
     one = fill(np.float32(1))
     return gate / (one + exp(fill(np.float32(0)) - gate)) * up
 
@@ -41,15 +41,15 @@ def swiglu_lanes(part, parts, gate_TF, up_TF, y_TF):
     start, stop = span(part, parts, gate_TF.size, _RUN)
     whole = start + (stop - start) // LANES * LANES
     for i in range(start, whole, LANES):
-        store(y_TF, 0, i, _swiglu_lanes(load(gate_TF, 0, i), load(up_TF, 0, i)))
+        store(y_TF, 0, i, swiglu_vector(load(gate_TF, 0, i), load(up_TF, 0, i)))
     if whole < stop:
         rest = stop - whole
         gate, up = load_some(gate_TF, 0, whole, rest), load_some(up_TF, 0, whole, rest)
-        store_some(y_TF, 0, whole, _swiglu_lanes(gate, up), rest)
+        store_some(y_TF, 0, whole, swiglu_vector(gate, up), rest)
 
 
 @register_jitable
-def _gelu_value(x):
+def gelu_value(x):
     v = float(x)
     return 0.5 * v * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v * v * v)))
 
@@ -59,11 +59,11 @@ def gelu_naive(part, parts, x_TF, y_TF):
     start, stop = span(part, parts, x_TF.size, _RUN)
     x, y = x_TF.reshape(-1), y_TF.reshape(-1)
     for i in range(start, stop):
-        y[i] = _gelu_value(x[i])
+        y[i] = gelu_value(x[i])
 
 
 @register_jitable
-def _gelu_lanes(x):
+def gelu_vector(x):
     # (1 + tanh u) / 2 = 1 / (1 + e^(−2u)), so one exponential and one division do.
     root = fill(np.float32(-2 * math.sqrt(2 / math.pi)))
     u = root * x * fma(fill(np.float32(0.044715)) * x, x, fill(np.float32(1)))
@@ -75,10 +75,10 @@ def gelu_lanes(part, parts, x_TF, y_TF):
     start, stop = span(part, parts, x_TF.size, _RUN)
     whole = start + (stop - start) // LANES * LANES
     for i in range(start, whole, LANES):
-        store(y_TF, 0, i, _gelu_lanes(load(x_TF, 0, i)))
+        store(y_TF, 0, i, gelu_vector(load(x_TF, 0, i)))
     if whole < stop:
         rest = stop - whole
-        store_some(y_TF, 0, whole, _gelu_lanes(load_some(x_TF, 0, whole, rest)), rest)
+        store_some(y_TF, 0, whole, gelu_vector(load_some(x_TF, 0, whole, rest)), rest)
 
 
 @geglu.kernel("cpu", 1, why="the formula, value by value", split=_RUNS)
@@ -86,7 +86,7 @@ def geglu_naive(part, parts, gate_TF, up_TF, y_TF):
     start, stop = span(part, parts, gate_TF.size, _RUN)
     gate, up, y = gate_TF.reshape(-1), up_TF.reshape(-1), y_TF.reshape(-1)
     for i in range(start, stop):
-        y[i] = _gelu_value(gate[i]) * up[i]
+        y[i] = gelu_value(gate[i]) * up[i]
 
 
 @geglu.kernel("cpu", 2, why="sixteen lanes, tanh by way of exp", split=_RUNS)
@@ -94,11 +94,11 @@ def geglu_lanes(part, parts, gate_TF, up_TF, y_TF):
     start, stop = span(part, parts, gate_TF.size, _RUN)
     whole = start + (stop - start) // LANES * LANES
     for i in range(start, whole, LANES):
-        store(y_TF, 0, i, _gelu_lanes(load(gate_TF, 0, i)) * load(up_TF, 0, i))
+        store(y_TF, 0, i, gelu_vector(load(gate_TF, 0, i)) * load(up_TF, 0, i))
     if whole < stop:
         rest = stop - whole
         gate, up = load_some(gate_TF, 0, whole, rest), load_some(up_TF, 0, whole, rest)
-        store_some(y_TF, 0, whole, _gelu_lanes(gate) * up, rest)
+        store_some(y_TF, 0, whole, gelu_vector(gate) * up, rest)
 
 
 @softcap.kernel("cpu", 1, why="the formula, value by value", split=_WIDTH_RUNS)

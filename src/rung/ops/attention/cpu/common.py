@@ -1,0 +1,15 @@
+"""What the kernels of attention on the CPU share."""
+
+import numpy as np
+from numba.extending import register_jitable
+
+from rung.registry import Split
+
+# A head is long work, and there are few: small parts keep the threads equally busy.
+HEADS = Split("TH", per_thread=8)
+
+
+@register_jitable
+def first_seen(pos, window):
+    """The first position that a token at `pos` sees; window 0 is none."""
+    return max(np.int64(0), pos + 1 - window) if window > 0 else np.int64(0)
