@@ -275,6 +275,8 @@ def test_impossible_batches_are_refused(change: dict[str, list[int]], message: s
         ({"context_length": 33}, "allows 1 to 32"),
         ({"n_slots": 0}, "slots is 0"),
         ({"cache_type": "f8"}, "cache type is 'f8', expected f32 or f16"),
+        ({"activations": "int4"}, "activations is 'int4', expected float32 or int8"),
+        ({"activations": "int8"}, "need quantised weights, and this model has none"),
         ({"threads": 0}, "threads is 0"),
     ],
 )

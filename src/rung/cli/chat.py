@@ -53,6 +53,7 @@ def chat(
     threads: options.Threads = None,
     context: options.Context = None,
     cache_type: options.CacheType = None,
+    activations: options.Activations = None,
 ) -> None:
     """Talk with a model.
 
@@ -71,7 +72,12 @@ def chat(
     )
     SamplingParams(**sampling)  # a wrong value is told before the model is loaded
     with loaded(
-        model, tokenizer=tokenizer, threads=threads, context=context, cache_type=cache_type
+        model,
+        tokenizer=tokenizer,
+        threads=threads,
+        context=context,
+        cache_type=cache_type,
+        activations=activations,
     ) as opened:
         from rung.cli.conversation import Conversation
 

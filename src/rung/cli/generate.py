@@ -93,6 +93,7 @@ def generate(
     threads: options.Threads = None,
     context: options.Context = None,
     cache_type: options.CacheType = None,
+    activations: options.Activations = None,
     echo: Annotated[
         bool,
         typer.Option(
@@ -136,6 +137,7 @@ def generate(
         threads=threads,
         context=context,
         cache_type=cache_type,
+        activations=activations,
         quiet=quiet or json,
     ) as opened:
         ids = opened.model.prompts.encode(text)

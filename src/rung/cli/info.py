@@ -11,7 +11,7 @@ from rung.cli import options, show
 from rung.errors import RungError, UsageError
 
 if TYPE_CHECKING:
-    from rung.engine.options import CacheType
+    from rung.engine.options import Activations, CacheType
     from rung.formats.base import Checkpoint
     from rung.models.config import Config, Rope
 
@@ -29,6 +29,7 @@ def info(
     model: options.OptionalModel = None,
     context: options.Context = None,
     cache_type: options.CacheType = None,
+    activations: options.Activations = None,
     json: options.Json = False,
 ) -> None:
     """Describe a model: its shape, its storage, its tokenizer, and the memory it needs.
@@ -36,25 +37,36 @@ def info(
     Nothing is loaded but the file's header. Memory is for one sequence of --context tokens.
     """
     from rung.engine.model import built_in_model
-    from rung.engine.options import check_cache_type
+    from rung.engine.options import check_activations, check_cache_type
     from rung.formats import open_checkpoint
 
     cache = check_cache_type(cache_type)
     checkpoint = open_checkpoint(model or built_in_model())
-    facts = describe(checkpoint, _checked_context(context, checkpoint.config), cache)
+    facts = describe(
+        checkpoint,
+        _checked_context(context, checkpoint.config),
+        cache,
+        check_activations(activations),
+    )
     print(json_format.dumps(facts, indent=2) if json else _text(facts))
 
 
 def describe(
-    checkpoint: Checkpoint, context_length: int, cache_type: CacheType | None = None
+    checkpoint: Checkpoint,
+    context_length: int,
+    cache_type: CacheType | None = None,
+    activations: Activations | None = None,
 ) -> dict[str, Any]:
     """The facts of a model; sizes in bytes."""
     from rung.engine.need import memory_need
-    from rung.engine.runner import default_cache_type
+    from rung.engine.runner import choose_activations, default_cache_type
 
     config = checkpoint.config
     cache = cache_type or default_cache_type(checkpoint)
-    need = memory_need(checkpoint, context_length=context_length, cache_type=cache)
+    taken = choose_activations(checkpoint, activations)
+    need = memory_need(
+        checkpoint, context_length=context_length, cache_type=cache, activations=taken
+    )
     return {
         "path": str(checkpoint.path),
         "format": checkpoint.format,
@@ -83,6 +95,7 @@ def describe(
         "memory": {
             "context": context_length,
             "cache_type": cache,
+            "activations": taken,
             **need._asdict(),
             "total_bytes": need.total_bytes,
         },
@@ -177,7 +190,7 @@ def _text(facts: dict[str, Any]) -> str:
         "memory": f"{show.size(memory['total_bytes'])} = {show.size(memory['weights_bytes'])} "
         f"weights + {show.size(memory['kv_cache_bytes'])} {memory['cache_type']} cache of "
         f"{memory['context']:,} tokens "
-        f"+ {show.size(memory['activations_bytes'])} activations",
+        f"+ {show.size(memory['activations_bytes'])} {memory['activations']} activations",
         **{f"note {i}": note for i, note in enumerate(facts["notes"], start=1)},
     }
     return show.facts(shown)

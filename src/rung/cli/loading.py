@@ -34,6 +34,7 @@ def loaded(
     threads: int | None,
     context: int | None,
     cache_type: str | None,
+    activations: str | None,
     quiet: bool = False,
 ) -> Iterator[Loaded]:
     """A model for the length of a `with` block. Raises what `rung.load` raises."""
@@ -47,6 +48,7 @@ def loaded(
             threads=threads,
             context_length=context,
             cache_type=cache_type,
+            activations=activations,
             on_compile=progress,
         )
     for line in model.checkpoint.notes:

@@ -67,6 +67,16 @@ CacheType = Annotated[
         show_default=False,
     ),
 ]
+Activations = Annotated[
+    str | None,
+    typer.Option(
+        "--activations",
+        metavar="float32|int8",
+        help="How inputs of products with quantised weights are taken; without it, int8.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
 Temperature = Annotated[
     float,
     typer.Option(

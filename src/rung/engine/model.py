@@ -18,7 +18,13 @@ from rung.engine import evaluate
 from rung.engine.batch import Runner
 from rung.engine.chat import Chat
 from rung.engine.generate import Engine, Generation, generate_all
-from rung.engine.options import GenerateOptions, Prompt, Prompts, check_cache_type
+from rung.engine.options import (
+    GenerateOptions,
+    Prompt,
+    Prompts,
+    check_activations,
+    check_cache_type,
+)
 from rung.engine.sequence import Completion
 from rung.engine.session import Session
 from rung.engine.templates import ChatTemplate, template_for
@@ -169,6 +175,7 @@ def load(
     context_length: int | None = None,
     slots: int = 1,
     cache_type: str | None = None,
+    activations: str | None = None,
     on_compile: OnCompile | None = None,
 ) -> Model:
     """A model, ready to generate.
@@ -180,6 +187,8 @@ def load(
     slots: sequences that can be in the making at once; each has a key-value cache of its own.
     cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are,
         else f16, which takes half the memory.
+    activations: how inputs of products with quantised weights are taken, "float32" or "int8"; None
+        is int8, several times as fast and within 0.02 % of the perplexity.
     on_compile: called with (done, total, name) while kernels are compiled, once on a machine.
 
     Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one
@@ -191,6 +200,7 @@ def load(
     _check_count("threads", threads)
     _check_count("slots", slots)
     cache = check_cache_type(cache_type)
+    taken = check_activations(activations)
     checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
     _check_count("context_length", context_length, checkpoint.config.context_length)
     opened = checkpoint_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
@@ -203,6 +213,7 @@ def load(
         context_length=context_length,
         n_slots=slots,
         cache_type=cache,
+        activations=taken,
         on_compile=on_compile,
     )
     return Model(checkpoint, runner, opened)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rung.engine.options import CacheType
+from rung.engine.options import Activations, CacheType
 from rung.engine.runner import (
     MAX_TOKENS,
     build_decoder,
     build_graph,
-    default_activations,
+    choose_activations,
 )
 from rung.formats.base import Checkpoint
 from rung.graph.ir import concrete
@@ -35,6 +35,7 @@ def memory_need(
     context_length: int,
     n_slots: int = 1,
     cache_type: CacheType | None = None,
+    activations: Activations | None = None,
     max_tokens: int = MAX_TOKENS,
 ) -> MemoryNeed:
     """What `plan_model` with these numbers takes.
@@ -47,10 +48,10 @@ def memory_need(
         context_length=context_length,
         cache_type=cache_type,
     )
-    graph = build_graph(decoder, default_activations(checkpoint))
+    graph = build_graph(decoder, choose_activations(checkpoint, activations))
     tokens = min(max_tokens, n_slots * context_length)
     states = sum(
         tensor.type.size_bytes(concrete(tensor.shape, {})) for tensor in graph.of_role("state")
     )
-    activations = plan_memory(graph, {"T": tokens, "R": tokens}).size_bytes
-    return MemoryNeed(checkpoint.size_bytes, states, activations)
+    working = plan_memory(graph, {"T": tokens, "R": tokens}).size_bytes
+    return MemoryNeed(checkpoint.size_bytes, states, working)

@@ -18,6 +18,20 @@ CacheType = Literal["f32", "f16"]
 """How keys and values are kept."""
 
 
+Activations = Literal["float32", "int8"]
+"""How the inputs of products are taken: as they are, or rounded where weights are quantised."""
+
+
+def check_activations(name: str | None) -> Activations | None:
+    """The name, if there is such a way. Raises UsageError otherwise."""
+    for known in get_args(Activations):
+        if name == known:
+            return known  # type: ignore[no-any-return]
+    if name is not None:
+        raise UsageError(f"activations is {name!r}, expected {' or '.join(get_args(Activations))}")
+    return None
+
+
 def check_cache_type(name: str | None) -> CacheType | None:
     """The name, if there is such a type of cache. Raises UsageError otherwise."""
     for known in get_args(CacheType):

@@ -5,14 +5,12 @@ T tokens, R rows that need logits, V vocabulary.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import Backend, Compiling
 from rung.engine.batch import Batch
-from rung.engine.options import CacheType, check_cache_type
+from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
 from rung.errors import BackendError, UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
@@ -21,8 +19,6 @@ from rung.models.config import Config
 from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor
 from rung.storage import StoredTensor, storage_type, stored
-
-Activations = Literal["float32", "int8"]
 
 # Tokens of one batch: enough for weights to be read from the cache many times over, few enough
 # for the widest activation of a 7B model to stay at 11 MB.
@@ -156,6 +152,21 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
     return "int8" if kinds - {"f32", "f16", "bf16"} else "float32"
 
 
+def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
+    """What is asked for, or the default.
+
+    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded.
+    """
+    default = default_activations(checkpoint)
+    chosen = check_activations(name) or default
+    if chosen == "int8" and default == "float32":
+        raise UsageError(
+            "int8 activations need quantised weights, and this model has none; leave them float32, "
+            "or convert it first (rung convert --type q8_0)"
+        )
+    return chosen
+
+
 def default_cache_type(checkpoint: Checkpoint) -> CacheType:
     """f32 where every matrix is float32, so that nothing is rounded there; else f16.
 
@@ -173,7 +184,7 @@ def plan_model(
     threads: int | None = None,
     context_length: int | None = None,
     n_slots: int = 1,
-    activations: Activations | None = None,
+    activations: str | None = None,
     cache_type: CacheType | None = None,
     max_tokens: int = MAX_TOKENS,
     on_compile: Compiling | None = None,
@@ -194,6 +205,7 @@ def plan_model(
     if n_slots < 1:
         raise UsageError(f"slots is {n_slots}, expected at least 1")
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
+    taken = choose_activations(checkpoint, activations)
     backend = CpuBackend(threads)
     try:
         return ModelRunner(
@@ -201,7 +213,7 @@ def plan_model(
             backend,
             n_slots=n_slots,
             context_length=context,
-            activations=activations or default_activations(checkpoint),
+            activations=taken,
             cache_type=chosen,
             max_tokens=max_tokens,
             on_compile=on_compile,

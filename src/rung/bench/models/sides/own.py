@@ -39,7 +39,7 @@ class OwnSide(TokenSide):
             checkpoint,
             threads=setup.threads,
             context_length=setup.context_length,
-            activations=setup.activations,  # type: ignore[arg-type]
+            activations=setup.activations,
             on_compile=note_compile,
         )
         self.opened = Opened(
