@@ -83,6 +83,13 @@ def _uninterrupted() -> Iterator[None]:
         before(*held[0])
 
 
+def _unkept(error: OSError) -> BackendError:
+    return BackendError(
+        f"cannot keep compiled kernels in {folder()} ({error.strerror}); free some space, "
+        "or set RUNG_CACHE to another folder"
+    )
+
+
 class CachedModule:
     """Python source whose compiled functions are kept on disk.
 
@@ -92,45 +99,58 @@ class CachedModule:
     def __init__(self, name: str, source: str, sources: tuple[str, ...]) -> None:
         self._source = source
         digest = hashlib.sha256((_fingerprint(*sources) + source).encode()).hexdigest()[:20]
-        self._name = f"rung_{name}_{digest}"
+        self.name = f"rung_{name}_{digest}"
+
+    @classmethod
+    def existing(cls, name: str) -> CachedModule:
+        """The module of this name whose file another process has written."""
+        module = cls.__new__(cls)
+        module._source = (folder() / f"{name}.py").read_text(encoding="utf-8")
+        module.name = name
+        return module
 
     @property
     def is_compiled(self) -> bool:
         """Whether this process or an earlier one compiled it."""
-        if self._name in sys.modules:
+        if self.name in sys.modules:
             return True
-        return any((folder() / "__pycache__").glob(f"{self._name}.*.nbi"))
+        return any((folder() / "__pycache__").glob(f"{self.name}.*.nbi"))
 
     def load(self) -> ModuleType:
         """The module, compiled now if need be.
 
         Raises BackendError when the cache folder is full or cannot be written.
         """
-        if self._name in sys.modules:
-            return sys.modules[self._name]
-        path = folder() / f"{self._name}.py"
+        if self.name in sys.modules:
+            return sys.modules[self.name]
+        path = self.write()
+        try:
+            return self._import(path)
+        except OSError as error:
+            raise _unkept(error) from None
+
+    def write(self) -> Path:
+        """Its file in the cache folder. Raises BackendError when that is full or read-only."""
+        path = folder() / f"{self.name}.py"
         try:
             if not path.exists():
                 part = path.with_suffix(f".{os.getpid()}.part")
                 part.write_text(self._source, encoding="utf-8")
                 os.replace(part, path)
-            return self._import(path)
         except OSError as error:
-            raise BackendError(
-                f"cannot keep compiled kernels in {folder()} ({error.strerror}); free some space, "
-                "or set RUNG_CACHE to another folder"
-            ) from None
+            raise _unkept(error) from None
+        return path
 
     def _import(self, path: Path) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(self._name, path)
+        spec = importlib.util.spec_from_file_location(self.name, path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules[self._name] = module
+        sys.modules[self.name] = module
         with _uninterrupted():
             try:
                 spec.loader.exec_module(module)
             except BaseException:
-                del sys.modules[self._name]
+                del sys.modules[self.name]
                 raise
         return module

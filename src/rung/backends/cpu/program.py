@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from rung.backends.base import Compiling
 from rung.backends.cpu import loop
 from rung.backends.cpu.cache import CachedModule
+from rung.backends.cpu.compiling import compile_missing
 from rung.backends.cpu.team import Team, aligned_words
 from rung.graph.ir import Node, Symbol, Tensor
-from rung.registry import Kernel, Split, parameter_names
+from rung.registry import Kernel, Split, letters_of, parameter_names
 from rung.storage import StoredTensor
 
 # Numba has no float16 on the CPU; kernels convert its bits (simd/elements.py).
@@ -57,7 +58,8 @@ class Block:
         lines = []
         for name in parameter_names(kernel.function)[2:]:
             if name in known:
-                lines.append(self._tensor(known[name]))
+                tensor = known[name]
+                lines.append(self._absent(name) if tensor is None else self._tensor(tensor))
             elif name in node.attributes:
                 lines.append(self._attribute(node.attributes[name]))
             else:
@@ -75,9 +77,13 @@ class Block:
         self.words.append(value)
         return len(self.words) - 1
 
-    def _tensor(self, tensor: Tensor | None) -> str:
-        if tensor is None:
-            return "None"
+    def _absent(self, name: str) -> str:
+        """An optional input that is not there: an empty array, so that one entry serves both."""
+        address = f"words[{self._word(0)}]"
+        sizes = ", ".join(self._size(0) for _ in letters_of(name))
+        return f"array_at({address}, ({sizes},), float32)"
+
+    def _tensor(self, tensor: Tensor) -> str:
         stored = self._memory[tensor.root]
         planes = []
         for array, shape in zip(stored.planes, tensor.type.plane_shapes(tensor.shape), strict=True):
@@ -179,13 +185,9 @@ def load_entries(
             # Helpers of a kernel stand in its own file or beside it.
             beside = sorted(str(path) for path in Path(source_file).parent.glob("*.py"))
             modules[block.source] = (kernel, CachedModule(readable, block.source, tuple(beside)))
-    missing = [(kernel, module) for kernel, module in modules.values() if not module.is_compiled]
-    for index, (kernel, module) in enumerate(missing):
-        if on_compile is not None:
-            on_compile(index, len(missing), kernel.name)
-        module.load()
-    if missing and on_compile is not None:
-        on_compile(len(missing), len(missing), "")
+    missing = [(k.name, module) for k, module in modules.values() if not module.is_compiled]
+    if missing:
+        compile_missing(missing, on_compile)
     return [modules[block.source][1].load().entry for block in blocks]
 
 

@@ -38,12 +38,12 @@ BLOCK = 64
 
 @register_jitable
 def finish(y_TN, b_N, r_TN, start, stop):
-    """y[:, start : stop] += b + r, where there are a bias b and a residual r."""
-    if b_N is not None:
+    """y[:, start : stop] += b + r; arrays of no size where there is no bias or no residual."""
+    if len(b_N) > 0:
         for t in range(y_TN.shape[0]):
             for n in range(start, stop):
                 y_TN[t, n] += b_N[n]
-    if r_TN is not None:
+    if len(r_TN) > 0:
         for t in range(y_TN.shape[0]):
             for n in range(start, stop):
                 y_TN[t, n] += r_TN[t, n]
