@@ -19,7 +19,7 @@ from typing import Any
 from llvmlite import ir
 
 from rung.simd.elements import half_to_float
-from rung.simd.emit import F32, I8, I16, I32, I64, integers, load_vector, shuffle, splat
+from rung.simd.emit import F32, I8, I16, I32, I64, call_llvm, integers, load_vector, shuffle
 from rung.simd.target import host
 
 ROWS = 4  # rows of weights in a group, one a lane of each quarter
@@ -110,7 +110,7 @@ class _Small:
 
     values, vectors, dots, scales_count = 32, 2, ((0, 1),), 1
     order = tuple((0, unit) for unit in range(UNITS))
-    unit, size, minimum = 32, 0, False
+    unit, size, minimum, signed = 32, 0, False, False
 
     @staticmethod
     def inputs(builder: Any, x: Any, count: int) -> list[Any]:
@@ -155,7 +155,7 @@ UNSIGNED = host().has("avx512vnni") or host().has("avxvnni")
 class _I8(_Small):
     """int8, without a scale among the weights."""
 
-    size, offset, scales_count = 32, 128 if UNSIGNED else 0, 0
+    size, offset, scales_count, signed = 32, 128 if UNSIGNED else 0, 0, True
 
     @staticmethod
     def row(builder: Any, pointer: Any, count: int) -> list[Any]:
@@ -170,7 +170,7 @@ class _I8(_Small):
 class _Q80(_Small):
     """d, then 32 int8."""
 
-    size, offset = 34, 128 if UNSIGNED else 0
+    size, offset, signed = 34, 128 if UNSIGNED else 0, True
 
     @staticmethod
     def row(builder: Any, pointer: Any, count: int) -> list[Any]:
@@ -202,7 +202,7 @@ class _FourBits:
 
     values, vectors, dots, scales_count, unit = 256, 4, ((0, 1), (2, 3)), 4, 32
     order = tuple((unit % 2, unit // 2) for unit in range(8))
-    offset, minimum = 0, True
+    offset, minimum, signed = 0, True, False
 
     @staticmethod
     def inputs(builder: Any, x: Any, count: int) -> list[Any]:
@@ -301,19 +301,20 @@ class _Q5K(_FourBits):
 
 def _bit_four(builder: Any, value: Any, units: Sequence[int], odd: int) -> Any:
     """Bit unit + odd of the bytes of each quarter, moved to bit 4."""
-    left = [max(4 - unit - odd, 0) for unit in units for _ in range(8)]
-    right = [max(unit + odd - 4, 0) for unit in units for _ in range(8)]
-    return _moved(builder, value, left, right, 16)
+    # Rotated as words of four bytes: one instruction, whichever way the bit moves.
+    words = builder.bitcast(value, _INTS)
+    left = integers(I32, [(4 - unit - odd) % 32 for unit in units for _ in range(4)])
+    words = call_llvm(builder, "llvm.fshl.v16i32", _INTS, [words, words, left])
+    return builder.and_(builder.bitcast(words, _BYTES), integers(I8, [16] * 64))
 
 
-def _moved(builder: Any, value: Any, left: list[int], right: list[int], mask: int) -> Any:
-    """Bytes shifted, as words of two, and the bits of `mask` kept."""
+def _upper_pairs(builder: Any, value: Any, left: Sequence[int], right: Sequence[int]) -> Any:
+    """Two bits of the bytes of each quarter, shifted to bits 4 and 5."""
     words = builder.bitcast(value, ir.VectorType(I16, 32))
-    if any(left):
-        words = builder.shl(words, integers(I16, left))
-    if any(right):
-        words = builder.lshr(words, integers(I16, right))
-    return builder.and_(builder.bitcast(words, _BYTES), integers(I8, [mask] * 64))
+    for shift, by in ((builder.shl, left), (builder.lshr, right)):
+        if any(by):
+            words = shift(words, integers(I16, [each for each in by for _ in range(8)]))
+    return builder.and_(builder.bitcast(words, _BYTES), integers(I8, [48] * 64))
 
 
 class _Q6K:
@@ -321,7 +322,7 @@ class _Q6K:
 
     values, vectors, dots, scales_count, unit = 256, 4, ((0,), (1,), (2,), (3,)), 4, 16
     order = tuple((dot, unit) for dot in range(4) for unit in range(UNITS))
-    size, offset, minimum = 210, 32, False
+    size, offset, minimum, signed = 210, 32, False, False
 
     @staticmethod
     def inputs(builder: Any, x: Any, count: int) -> list[Any]:
@@ -334,9 +335,8 @@ class _Q6K:
             packed = load_bytes(builder, pointer, 64 * part, 64)
             pairs = load_bytes(builder, pointer, 128 + 32 * part, 32)
             spread = shuffle(builder, pairs, None, list(range(32)) * 2)
-            none, some = [0] * 16, [2] * 16
-            low = _moved(builder, spread, [4] * 16 + some, none * 2, 48)
-            high = _moved(builder, spread, none * 2, none + some, 48)
+            low = _upper_pairs(builder, spread, (4, 4, 2, 2), (0, 0, 0, 0))
+            high = _upper_pairs(builder, spread, (0, 0, 0, 0), (0, 0, 2, 2))
             results += [
                 builder.or_(_low(builder, packed), low),
                 builder.or_(_high(builder, packed), high),
@@ -359,4 +359,4 @@ class _Q6K:
 GROUPS: dict[int, Any] = {0: _I8, 2: _Q40, 8: _Q80, 12: _Q4K, 13: _Q5K, 14: _Q6K}
 """Layouts by the numbers of simd/blocks.py's FORMATS; 0 are rows of int8."""
 
-__all__ = ["GROUPS", "QUARTER", "ROWS", "UNITS", "UNSIGNED", "at", "load_bytes", "splat"]
+__all__ = ["GROUPS", "QUARTER", "ROWS", "UNITS", "UNSIGNED", "at", "load_bytes"]

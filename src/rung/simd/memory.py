@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import carray
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic, register_jitable
 
 from rung.simd.emit import I8, I32, I64, call_llvm, element_pointer, literal
@@ -121,6 +121,25 @@ def prefetch(context: Any, array: Any, row: Any, column: Any, lines: Any) -> Any
         return target.get_dummy_value()
 
     return types.void(array, types.int64, types.int64, lines), emit
+
+
+@intrinsic
+def align_stack(context: Any) -> Any:
+    """Begins the calling function's stack frame on a cache line.
+
+    LLVM does so for a variable that wants it, not for vectors that it moves out of registers; one
+    across two lines is slow to come back, and whether it is differs from process to process.
+    """
+    line = ir.ArrayType(I8, _LINE_BYTES)
+    taker = ir.FunctionType(ir.VoidType(), [line.as_pointer()])
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        variable = cgutils.alloca_once(builder, line)
+        variable.align = _LINE_BYTES
+        builder.asm(taker, "", "r", [variable], side_effect=True)  # so that it is not dropped
+        return target.get_dummy_value()
+
+    return types.void(), emit
 
 
 @intrinsic

@@ -13,10 +13,12 @@ from rung.simd.group_dots import (
     group_dot,
     group_load,
     group_store,
+    group_stream,
     group_sums_load,
     group_values,
     group_zeros,
 )
+from rung.simd.memory import align_stack
 
 ROWS = 4
 TOKENS = 8  # that meet a group of weights while it is in registers
@@ -47,6 +49,7 @@ def _sets(start, stop):
 @register_jitable
 def _one_token(x_TK, w_NK, y_TN, start, stop, FORMAT):
     """y[0, start : stop], sums in registers."""
+    align_stack()
     blocks = x_TK[0].shape[1] // group_values(FORMAT)
     fours = blocks // 4 * 4 if group_values(FORMAT) == 32 else 0
     sets, run = _sets(start, stop)
@@ -57,17 +60,16 @@ def _one_token(x_TK, w_NK, y_TN, start, stop, FORMAT):
             n, stride = stop - ROWS, 1
         total = group_zeros()
         for index in range(0, fours, 4):
-            group = group_load(w_NK, n, stride, index, 4, FORMAT)
-            total = group_dot(total, group, x_TK, 0, index, 4, FORMAT)
+            total = group_stream(total, w_NK, n, stride, x_TK, 0, index, 4, FORMAT)
         for index in range(fours, blocks):
-            group = group_load(w_NK, n, stride, index, 1, FORMAT)
-            total = group_dot(total, group, x_TK, 0, index, 1, FORMAT)
+            total = group_stream(total, w_NK, n, stride, x_TK, 0, index, 1, FORMAT)
         group_store(total, y_TN, 0, n, stride)
 
 
 @register_jitable
 def _few_tokens(x_TK, w_NK, y_TN, first, end, start, stop, totals, FORMAT):
     """y[first : end, start : stop], each group of weights unpacked once for all tokens."""
+    align_stack()
     blocks = x_TK[0].shape[1] // group_values(FORMAT)
     fours = blocks // 4 * 4 if group_values(FORMAT) == 32 else 0
     sets, run = _sets(start, stop)
