@@ -159,17 +159,21 @@ def _products(builder: Any, xs: list[Any], ws: list[Any]) -> list[Any]:
 
 
 def _products_vnni(builder: Any, xs: list[Any], ws: list[Any], width: int) -> list[Any]:
-    """vpdpbusd multiplies unsigned by signed bytes: (x + 128)·w − 128·w, x + 128 by flipping a bit.
+    """vpdpbusd multiplies unsigned by signed bytes: (a + 128)·b − 128·b, a + 128 by flipping a bit.
 
-    The second product belongs to w alone, so a tile of R rows pays for it once in R.
+    The second product belongs to b alone, and so does the start of its sums. b is the side with
+    fewer vectors: activations in a tile of one token.
     """
     flip = integers(I8, [-128] * BYTES)
-    corrections = [_vpdpbusd(builder, flip, w, width) for w in ws]
+    zero = ir.Constant(_INTS, None)
+    few = len(xs) < len(ws)
+    starts = [builder.sub(zero, _vpdpbusd(builder, flip, b, width)) for b in (xs if few else ws)]
+    unsigned = [builder.xor(a, flip) for a in (ws if few else xs)]
     products = []
-    for x in xs:
-        unsigned = builder.xor(x, flip)
-        for w, correction in zip(ws, corrections, strict=True):
-            products.append(builder.sub(_vpdpbusd(builder, unsigned, w, width), correction))
+    for r, x in enumerate(xs):
+        for c, w in enumerate(ws):
+            a, b, start = (unsigned[c], x, starts[r]) if few else (unsigned[r], w, starts[c])
+            products.append(_vpdpbusd(builder, a, b, width, start))
     return products
 
 

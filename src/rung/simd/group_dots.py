@@ -79,7 +79,8 @@ def group_load(
     kind = types.Tuple([i8x64] * (ROWS * layout.vectors) + [f32x16] * layout.scales_count)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointers = _row_pointers(target, builder, w, *arguments[:4], layout)
+        view, n, stride, index, *_ = arguments
+        pointers = _row_pointers(target, builder, w, view, n, stride, index, layout)
         parts = [part for pointer in pointers for part in layout.row(builder, pointer, count)]
         parts += layout.scales(builder, pointers, count)
         return target.make_tuple(builder, kind, parts)
@@ -248,12 +249,11 @@ def _sum_lanes_of_rows(builder: Any, rows: list[Any]) -> Any:
         ]
         return shuffle(builder, left, right, lanes)
 
-    a, b, c, d = rows
-    pairs = [
+    first, second = (
         builder.add(pick(left, right, (0, 4, 1, 5)), pick(left, right, (2, 6, 3, 7)))
-        for left, right in ((a, b), (c, d))
-    ]
-    return builder.add(pick(*pairs, (0, 1, 4, 5)), pick(*pairs, (2, 3, 6, 7)))
+        for left, right in (rows[:2], rows[2:])
+    )
+    return builder.add(pick(first, second, (0, 1, 4, 5)), pick(first, second, (2, 3, 6, 7)))
 
 
 @_kernel_intrinsic

@@ -209,7 +209,7 @@ class _FourBits:
         loaded = [load_bytes(builder, x, 64 * part, 64) for part in range(4)]
         results = []
         for order in ((0, 1, 4, 5), (2, 3, 6, 7)):
-            pairs = [quarters(builder, *loaded[i : i + 2], order) for i in (0, 2)]
+            pairs = [quarters(builder, loaded[i], loaded[i + 1], order) for i in (0, 2)]
             results += even_and_odd(builder, *pairs)
         return results
 

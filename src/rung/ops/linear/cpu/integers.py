@@ -1,6 +1,8 @@
 """Products of activations rounded to int8 (q8_s) with weights in blocks, and with int8 rows.
 
-1 the triple loop; 2 tiles of integer dot products, two blocks at a time (q8_0 and q4_0).
+q8_0, q4_0             1 the triple loop; 2 tiles of integer dot products, two blocks at a time;
+                       3 streams: four far-apart rows in place (streams.py).
+q4_k, q5_k, q6_k, i8   1 the triple loop; 2 the same streams.
 """
 
 # T tokens, K input width, N output width; R×C tile of tokens × outputs
