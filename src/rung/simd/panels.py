@@ -184,17 +184,20 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
     return sequences[0]
 
 
+def _clamped(builder: Any, start: Any, step: int, last: Any) -> Any:
+    """start + step, or `last` where that is beyond it."""
+    row = builder.add(start, ir.Constant(I64, step))
+    return builder.select(builder.icmp_signed("<", row, last), row, last)
+
+
 def _row_pointers(
     target: Any, builder: Any, kind: Any, view: Any, n: Any, last: Any, at: Any
 ) -> list[Any]:
     """Pointers to byte `at` of rows n to n + 15, the last row in place of those beyond it."""
     pointers = []
     for step in range(LANES):
-        row = builder.add(n, ir.Constant(I64, step))
-        inside = builder.icmp_signed("<", row, last)
-        pointers.append(
-            element_pointer(target, builder, kind, view, [builder.select(inside, row, last), at])
-        )
+        row = _clamped(builder, n, step, last)
+        pointers.append(element_pointer(target, builder, kind, view, [row, at]))
     return pointers
 
 
@@ -329,6 +332,7 @@ def panel_dots(
     x_scales: Any,
     x_sums: Any,
     t: Any,
+    last: Any,
     panels: Any,
     factors: Any,
     b: Any,
@@ -337,20 +341,22 @@ def panel_dots(
 ) -> Any:
     """tile[r, c] += x[t + r] · the rows of panel c, over block b of 32 values.
 
+    Token `last` stands in for those beyond it.
+
     x is int8 [T, K], or float32 where panels are. One rounding for a block's sum times its scales
     (scale of the weights by that of x, rounded), another where weights have an offset.
     """
-    columns, number = literal(C, 8), literal(FORMAT, 9)
-    layout = _layout(FORMAT, 9)
+    columns, number = literal(C, 9), literal(FORMAT, 10)
+    layout = _layout(FORMAT, 10)
     count = factors_of(number)
     halves = 2 if number == FORMATS["q6_k"] else 1
     bias = _bias(number, layout.zero, signed=SIGNED_PANELS == 1)
     rows = tile.count // columns
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        totals, x_view, sx_view, sums_view, t, panel_view, factor_view, b, *_ = arguments
+        totals, x_view, sx_view, sums_view, t, last, panel_view, factor_view, b, *_ = arguments
         totals = cgutils.unpack_tuple(builder, totals)
-        tokens = [builder.add(t, ir.Constant(I64, r)) for r in range(rows)]
+        tokens = [_clamped(builder, t, r, last) for r in range(rows)]
         k = builder.mul(b, ir.Constant(I64, RUN))
         two = builder.mul(b, ir.Constant(I64, 2))
         x_at = [element_pointer(target, builder, x, x_view, [token, k]) for token in tokens]
@@ -407,7 +413,8 @@ def panel_dots(
         return target.make_tuple(builder, tile, totals)
 
     signature = tile(
-        tile, x, x_scales, x_sums, types.int64, panels, factors, types.int64, C, FORMAT
+        *(tile, x, x_scales, x_sums, types.int64, types.int64),
+        *(panels, factors, types.int64, C, FORMAT),
     )
     return signature, emit
 
@@ -450,40 +457,48 @@ def _float_dots(builder: Any, x_at: list[Any], panel_at: list[Any], steps: range
 
 @_kernel_intrinsic
 def outputs_load(
-    context: Any, tile: Any, y: Any, t: Any, n: Any, count: Any, R: Any, C: Any
+    context: Any, tile: Any, y: Any, t: Any, last: Any, n: Any, count: Any, C: Any
 ) -> Any:
-    """tile[r, c] = y[t + r, n + 16·c …], the first `count` of 16·C columns, zero beyond."""
+    """tile[r, c] = y[t + r, n + 16·c …], the first `count` of 16·C columns, zero beyond.
+
+    Row `last` stands in for those beyond it.
+    """
     columns = literal(C, 6)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _, view, t, n, count, *_ = arguments
+        _, view, t, last, n, count, _ = arguments
         loaded = []
         for index in range(tile.count):
-            pointer, mask = _output(target, builder, y, view, t, n, count, index, columns)
+            pointer, mask = _output(target, builder, y, view, t, last, n, count, index, columns)
             name = "llvm.masked.load.v16f32.p0"
             pointer = builder.bitcast(pointer, _FLOATS.as_pointer())
             operands = [pointer, ir.Constant(I32, 4), mask, ir.Constant(_FLOATS, None)]
             loaded.append(call_llvm(builder, name, _FLOATS, operands))
         return target.make_tuple(builder, tile, loaded)
 
-    return tile(tile, y, types.int64, types.int64, types.int64, R, C), emit
+    return tile(tile, y, types.int64, types.int64, types.int64, types.int64, C), emit
 
 
 @_kernel_intrinsic
-def outputs_store(context: Any, tile: Any, y: Any, t: Any, n: Any, count: Any, C: Any) -> Any:
-    """y[t + r, n + 16·c …] = tile[r, c], the first `count` of 16·C columns."""
-    columns = literal(C, 5)
+def outputs_store(
+    context: Any, tile: Any, y: Any, t: Any, last: Any, n: Any, count: Any, C: Any
+) -> Any:
+    """y[t + r, n + 16·c …] = tile[r, c], the first `count` of 16·C columns, up to row `last`.
+
+    Rows beyond it must be copies of it.
+    """
+    columns = literal(C, 6)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        values, view, t, n, count, _ = arguments
+        values, view, t, last, n, count, _ = arguments
         for index, value in enumerate(cgutils.unpack_tuple(builder, values)):
-            pointer, mask = _output(target, builder, y, view, t, n, count, index, columns)
+            pointer, mask = _output(target, builder, y, view, t, last, n, count, index, columns)
             pointer = builder.bitcast(pointer, _FLOATS.as_pointer())
             operands = [value, pointer, ir.Constant(I32, 4), mask]
             call_llvm(builder, "llvm.masked.store.v16f32.p0", ir.VoidType(), operands)
         return target.get_dummy_value()
 
-    return types.void(tile, y, types.int64, types.int64, types.int64, C), emit
+    return types.void(tile, y, types.int64, types.int64, types.int64, types.int64, C), emit
 
 
 def _output(
@@ -492,6 +507,7 @@ def _output(
     y: Any,
     view: Any,
     t: Any,
+    last: Any,
     n: Any,
     count: Any,
     index: int,
@@ -499,7 +515,7 @@ def _output(
 ) -> tuple[Any, Any]:
     """Where vector `index` of a tile stands in y, and which of its lanes are wanted."""
     r, c = divmod(index, columns)
-    row = builder.add(t, ir.Constant(I64, r))
+    row = _clamped(builder, t, r, last)
     column = builder.add(n, ir.Constant(I64, c * LANES))
     pointer = element_pointer(target, builder, y, view, [row, column])
     rest = builder.sub(builder.trunc(count, I32), ir.Constant(I32, c * LANES))

@@ -66,13 +66,13 @@ def _group(x, panels, factors, products, partial_XL, y_TN, n, count, b, FORMAT):
             tiles_multiply(products, 1 - slot, x_XK, tile + 1, panels, b, FORMAT)
         total = tile_zeros(TILE, 1)
         if b > 0:
-            total = outputs_load(total, partial_XL, tile * TILE, 0, LANES, TILE, 1)
+            total = outputs_load(total, partial_XL, tile * TILE, X * TILE, 0, LANES, 1)
         total = tiles_add(total, products, slot, scales_XB, tile, factors, b, FORMAT)
         if last:
             # The last tile repeats tokens of the one before it: the same bits again.
-            outputs_store(total, y_TN, min(tile * TILE, T - TILE), n, count, 1)
+            outputs_store(total, y_TN, min(tile * TILE, T - TILE), T, n, count, 1)
         else:
-            outputs_store(total, partial_XL, tile * TILE, 0, LANES, 1)
+            outputs_store(total, partial_XL, tile * TILE, X * TILE, 0, LANES, 1)
 
 
 @register_jitable

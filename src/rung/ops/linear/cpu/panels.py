@@ -38,13 +38,12 @@ CHUNK = 512 // RUN
 
 @register_jitable
 def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
-    """y[:, start : stop] = x · wᵀ without the scales of int8 rows; at least TOKENS tokens."""
+    """y[:, start : stop] = x · wᵀ without the scales of int8 rows."""
     x_TK = panel_inputs(q_TK)
     T, K = x_TK.shape
     B = K // RUN
     panels = aligned_panels(PANELS, K * LANES)
     factors = aligned_floats(PANELS, B * panel_factors(FORMAT) * LANES)
-    tiled = T // TOKENS * TOKENS
     for n in range(start, stop, PANELS * LANES):
         for p in range(PANELS):
             for index in range(K // panel_values(FORMAT)):
@@ -53,17 +52,12 @@ def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
         count = stop - n
         for first in range(0, B, CHUNK):
             end = min(first + CHUNK, B)
-            for t in range(0, tiled, TOKENS):
+            for t in range(0, T, TOKENS):
                 tile = tile_zeros(TOKENS, PANELS)
                 if first > 0:
-                    tile = outputs_load(tile, y_TN, t, n, count, TOKENS, PANELS)
+                    tile = outputs_load(tile, y_TN, t, T - 1, n, count, PANELS)
                 for b in range(first, end):
-                    tile = panel_dots(tile, x_TK, sx, sums, t, panels, factors, b, PANELS, FORMAT)
-                outputs_store(tile, y_TN, t, n, count, PANELS)
-        if tiled < T:
-            # The last tokens again with those before them: the same bits a second time.
-            t = T - TOKENS
-            tile = tile_zeros(TOKENS, PANELS)
-            for b in range(B):
-                tile = panel_dots(tile, x_TK, sx, sums, t, panels, factors, b, PANELS, FORMAT)
-            outputs_store(tile, y_TN, t, n, count, PANELS)
+                    tile = panel_dots(
+                        tile, x_TK, sx, sums, t, T - 1, panels, factors, b, PANELS, FORMAT
+                    )
+                outputs_store(tile, y_TN, t, T - 1, n, count, PANELS)

@@ -12,15 +12,17 @@ from numba.extending import register_jitable
 from rung.ops.linear.cpu.amx import TILE, amx_product
 from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish
 from rung.ops.linear.cpu.integers import SIMPLE, SUPER, each_form
-from rung.ops.linear.cpu.panels import TOKENS, panel_product
+from rung.ops.linear.cpu.panels import panel_product
 from rung.ops.linear.cpu.streams import streamed_product
 from rung.ops.linear.op import linear
 from rung.simd.panels import INT8_ROWS
 from rung.simd.spans import span
 from rung.storage import I8, Q8_S
 
-# From so many tokens on, panels are faster than streams.
-_MANY = TOKENS
+# From so many tokens on panels are faster than streams: with 2048×2048 weights of q8_0 in memory and
+# 2, 4, 6, 8 tokens streams took 103, 195, 251, 295 µs and panels 251, 252, 248, 315; of q4_k 112, 223,
+# 339, 475 and 303, 385, 365, 453 (Zen 4, 2 cores).
+_MANY = 8
 _TILES = ("amx-tile", "amx-int8")
 
 
