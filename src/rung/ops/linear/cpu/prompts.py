@@ -19,9 +19,9 @@ from rung.simd.panels import INT8_ROWS
 from rung.simd.spans import span
 from rung.storage import I8, Q8_S
 
-# From so many tokens on panels are faster than streams: with 2048×2048 weights of q8_0 in memory and
-# 2, 4, 6, 8 tokens streams took 103, 195, 251, 295 µs and panels 251, 252, 248, 315; of q4_k 112, 223,
-# 339, 475 and 303, 385, 365, 453 (Zen 4, 2 cores).
+# From so many tokens on panels are faster than streams. 2048×2048 weights of q8_0 in memory with 2,
+# 4, 6 and 8 tokens took 103, 195, 251 and 295 µs by streams, 251, 252, 248 and 315 by panels; q4_k
+# 112, 223, 339 and 475 by streams, 303, 385, 365 and 453 by panels (Zen 4, 2 cores).
 _MANY = 8
 _TILES = ("amx-tile", "amx-int8")
 
