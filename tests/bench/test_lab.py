@@ -157,7 +157,20 @@ def test_every_ladder_runs_on_the_default_shapes(op):
 @pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
 def test_every_op_is_timed(op, backends):
     """On small shapes: whole blocks of every type, and heads that divide."""
-    small = {"N": 8, "K": 256, "D": 256, "F": 256, "V": 8, "E": 16, "C": 16, "H": 4, "G": 2, "S": 1}
+    small = {
+        "N": 8,
+        "K": 256,
+        "D": 256,
+        "F": 256,
+        "V": 8,
+        "E": 16,
+        "C": 16,
+        "H": 4,
+        "G": 2,
+        "S": 1,
+        "P": 1,
+        "L": 64,
+    }
     sizes = ",".join(f"{letter}={small[letter]}" for letter in default_sizes(op))
     for target in targets(op, "cpu")[:1]:
         [case] = cases(target, tokens=[3], shapes=[sizes])

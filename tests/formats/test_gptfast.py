@@ -116,7 +116,7 @@ def test_int8(tmp_path: Path) -> None:
     assert np.array_equal(query.float64(), expected.numpy())
     ids = [1, 17, 5, 99, 2, 64]
     reference = plain.logits(checkpoint.config, checkpoint.weights, ids)
-    runner = plan_model(checkpoint, threads=1)
+    runner = plan_model(checkpoint, threads=1, cache_type="f32")
     result = runner.forward(Batch.one(ids, rows="all"))
     runner.close()
     assert np.abs(result - reference).max() <= 1e-5 * np.abs(reference).max()

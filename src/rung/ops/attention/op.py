@@ -127,24 +127,26 @@ def cache_write(cache_SGCD: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
     out="cache_SGPDL",
     types=_INDICES,
     inplace="cache_SGPDL",
-    make=lambda rng, *, T, S, G, P, D, **_: {
-        "cache_SGPDL": rng.standard_normal((S, G, P, D, PAGE)).astype(np.float32),
+    touched={"cache_SGPDL": "TGD"},
+    make=lambda rng, *, T, S, G, P, D, L, **_: {
+        "cache_SGPDL": rng.standard_normal((S, G, P, D, L)).astype(np.float32),
         "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
-        **_places(rng, T, S, P * PAGE),
+        **_places(rng, T, S, P * L),
     },
     flops=lambda: 0,
     cases=[
-        {"T": 1, "S": 1, "G": 2, "P": 1, "D": 8},
-        {"T": 7, "S": 3, "G": 2, "P": 2, "D": 20},
-        {"T": 90, "S": 1, "G": 1, "P": 2, "D": 32},
-        {"T": 3, "S": 2, "G": 2, "P": 2, "D": 35, "types": {"cache_SGPDL": F16}},
-        {"T": 0, "S": 1, "G": 1, "P": 1, "D": 4},
+        {"T": 1, "S": 1, "G": 2, "P": 1, "D": 8, "L": PAGE},
+        {"T": 7, "S": 3, "G": 2, "P": 2, "D": 20, "L": PAGE},
+        {"T": 90, "S": 1, "G": 1, "P": 2, "D": 32, "L": PAGE},
+        {"T": 3, "S": 2, "G": 2, "P": 2, "D": 35, "L": PAGE, "types": {"cache_SGPDL": F16}},
+        {"T": 0, "S": 1, "G": 1, "P": 1, "D": 4, "L": PAGE},
     ],
 )
 def cache_write_keys(cache_SGPDL: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
     """cache[slot_t, :, pos_t // L, :, pos_t mod L] = x_t"""
+    L = cache_SGPDL.shape[-1]
     updated = cache_SGPDL.copy()
-    updated[slot_T, :, pos_T // PAGE, :, pos_T % PAGE] = x_TGD
+    updated[slot_T, :, pos_T // L, :, pos_T % L] = x_TGD
     return updated
 
 
@@ -168,7 +170,10 @@ def _make_attention(
     full: bool = False,
     **_: Any,
 ) -> dict[str, Any]:
-    """Tokens at random places, or, for `full`, at the last positions of the first slot."""
+    """Tokens at random places, or, for `full`, at the last positions of the first slot.
+
+    There are as many pages as C positions need.
+    """
     places = _places(rng, T, S, C)
     if full:
         if T > C:
@@ -202,7 +207,7 @@ def _case(
     cap: float = 0,
     half: bool = False,
 ) -> dict[str, Any]:
-    sizes = {"T": T, "H": H, "G": G, "D": D, "S": S, "C": C}
+    sizes = {"T": T, "H": H, "G": G, "D": D, "S": S, "C": C, "P": pages(C), "L": PAGE}
     types = {"types": dict.fromkeys(("k_SGPDL", "v_SGCD"), F16)} if half else {}
     return sizes | {"scale": scale, "window": window, "softcap": cap} | types
 

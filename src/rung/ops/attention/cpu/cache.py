@@ -8,6 +8,7 @@ cache_write_keys   1 value by value: each value of a key goes to a row of its ow
 
 import numpy as np
 
+from rung.ops.attention.cpu.common import KEPT_AS
 from rung.ops.attention.op import cache_write, cache_write_keys
 from rung.registry import Split
 from rung.simd.elements import put
@@ -17,7 +18,15 @@ from rung.simd.spans import span
 _ROWS = Split("TG", per_thread=1)
 
 
-@cache_write.kernel("cpu", 1, why="value by value", split=_ROWS)
+def _is_values(cache_SGCD):
+    return cache_SGCD.type in KEPT_AS
+
+
+def _is_keys(cache_SGPDL):
+    return cache_SGPDL.type in KEPT_AS
+
+
+@cache_write.kernel("cpu", 1, why="value by value", when=_is_values, split=_ROWS)
 def cache_write_naive(part, parts, cache_SGCD, x_TGD, pos_T, slot_T):
     T, G, D = x_TGD.shape
     S, _, C, _ = cache_SGCD.shape
@@ -30,7 +39,7 @@ def cache_write_naive(part, parts, cache_SGCD, x_TGD, pos_T, slot_T):
             put(cache_XD, row, d, x_TGD[t, g, d])
 
 
-@cache_write.kernel("cpu", 2, why="sixteen lanes at a time", split=_ROWS)
+@cache_write.kernel("cpu", 2, why="sixteen lanes at a time", when=_is_values, split=_ROWS)
 def cache_write_lanes(part, parts, cache_SGCD, x_TGD, pos_T, slot_T):
     T, G, D = x_TGD.shape
     S, _, C, _ = cache_SGCD.shape
@@ -46,7 +55,7 @@ def cache_write_lanes(part, parts, cache_SGCD, x_TGD, pos_T, slot_T):
             store_some(cache_XD, row, whole, load_some(x_XD, i, whole, D - whole), D - whole)
 
 
-@cache_write_keys.kernel("cpu", 1, why="value by value", split=_ROWS)
+@cache_write_keys.kernel("cpu", 1, why="value by value", when=_is_keys, split=_ROWS)
 def cache_write_keys_naive(part, parts, cache_SGPDL, x_TGD, pos_T, slot_T):
     T, G, D = x_TGD.shape
     S, _, P, _, L = cache_SGPDL.shape

@@ -10,13 +10,13 @@ import math
 
 import numpy as np
 
-from rung.ops.attention.cpu.common import HEADS, first_seen
+from rung.ops.attention.cpu.common import HEADS, first_seen, is_cache
 from rung.ops.attention.op import attention
 from rung.simd.elements import element
 from rung.simd.spans import span
 
 
-@attention.kernel("cpu", 1, why="key by key, one pass", split=HEADS)
+@attention.kernel("cpu", 1, why="key by key, one pass", when=is_cache, split=HEADS)
 def attention_naive(
     part, parts, q_THD, k_SGPDL, v_SGCD, pos_T, slot_T, y_THD, scale, window, softcap
 ):

@@ -23,7 +23,7 @@ import numpy as np
 from numba import float32, int64
 from numba.extending import register_jitable
 
-from rung.ops.attention.cpu.common import HEADS, first_seen
+from rung.ops.attention.cpu.common import HEADS, first_seen, is_cache
 from rung.ops.attention.op import PAGE, attention
 from rung.simd.functions import exp2, greater, greatest, tanh
 from rung.simd.grids import grid_load, grid_scale, grid_store, spread
@@ -189,6 +189,7 @@ def _scratch(memory, D):
     "cpu",
     3,
     why="rows in tiles against pages of keys",
+    when=lambda k_SGPDL, v_SGCD: is_cache(k_SGPDL, v_SGCD) and k_SGPDL.shape[-1] == PAGE,
     constants={"columns": _value_columns},
     split=HEADS,
 )
