@@ -51,6 +51,7 @@ def _figure(picture: Picture) -> Figure:
                 ax.set_axis_off()
             else:
                 _draw(ax, panel, picture)
+                ax.set_xlabel(picture.axis if panel in picture.panels[-n:] else "", fontsize=8)
     figure.suptitle(picture.title, fontsize=11)
     handles = [Patch(color=_COLORS[i]) for i in range(len(picture.series))]
     if len(handles) > 1:
@@ -71,9 +72,9 @@ def _draw(ax: Any, panel: Panel, picture: Picture) -> None:
         for bar in group.bars:
             end = start if bar.value is None else bar.value
             ax.barh(at, end - start, 0.9, left=start, color=_COLORS[bar.series])
-            ax.annotate(
-                bar.note, (max(end, start), at), (4, 0), textcoords="offset points", va="center"
-            )
+            place = (max(end, start), at)
+            note = ax.annotate(bar.note, place, (4, 0), textcoords="offset points", va="center")
+            note.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
             at += 1
         at += _GAP
     ax.set_yticks(ticks, [group.label for group in panel.groups])
@@ -90,5 +91,4 @@ def _draw(ax: Any, panel: Panel, picture: Picture) -> None:
     if picture.limit is not None:
         ax.axvline(picture.limit, color="black", linestyle="--", linewidth=1)
     ax.set_title(panel.title, fontsize=9, loc="left", fontweight="bold")
-    ax.set_xlabel(picture.axis, fontsize=8)
     ax.tick_params(axis="y", length=0)

@@ -78,9 +78,9 @@ def _group(row: Row) -> Group:
     over = _over_1(row)
     speedup = "version 1 not timed" if over is None else times(over)
     share = percent(row["fraction_of_limit"])
-    star = "* " if row["selected"] else ""
+    label = f"{row['form']} {row['version']}" + (" *" if row["selected"] else "")
     bar = Bar(over, f"{speedup}, {share}", 1 if _is_float32(row) else 0)
-    return Group(f"{star}{row['version']}", (bar,))
+    return Group(label, (bar,))
 
 
 def _table(rows: Sequence[Row]) -> list[str]:

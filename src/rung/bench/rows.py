@@ -142,15 +142,20 @@ def make_row(
 
 @cache
 def commit() -> str:
-    """The commit of the source that runs, with "+" where files differ from it; else empty."""
-    folder = Path(__file__).resolve().parent
+    """The commit of the source that runs, with "+" where the package differs from it; else empty.
+
+    Other files may differ: rows that are appended to benchmarks/results change no speed.
+    """
+    name = _git("describe", "--always", "--abbrev=12", "--exclude=*")
+    return name + "+" if name and _git("status", "--porcelain", "--", ".") else name
+
+
+def _git(*words: str) -> str:
+    """What git prints in the folder of the package; nothing where it cannot tell."""
+    folder = Path(__file__).resolve().parents[1]
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=False
         )
     except OSError:
         return ""
