@@ -21,9 +21,8 @@ _SERIES = ("int8 activations", "float32 activations")
 def section(rows: Sequence[Row]) -> Section:
     """A picture and a table for each place and shape, decoding first."""
     lines, pictures = ["## The ladder of linear", "", *_TEXT.splitlines(), ""], []
-    # With --cached there is one copy of the weights: that is another question.
-    ladders = [row for row in rows if row["op"] == "linear" and row["copies"] > 1]
-    groups = grouped(ladders, lambda row: (place(row), _shape(row), row["backend"]))
+    ladders = [row for row in rows if row["op"] == "linear"]
+    groups = grouped(ladders, lambda row: (place(row), _shape(row), row["backend"], _source(row)))
     for found in sorted(groups.values(), key=lambda found: found[0]["shape"]["T"]):
         drawn = _picture(found)
         pictures.append(drawn)
@@ -35,11 +34,16 @@ def _shape(row: Row) -> str:
     return " ".join(f"{letter}={size}" for letter, size in row["shape"].items())
 
 
+def _source(row: Row) -> str:
+    """Where the weights are read: one copy of them stays in a cache."""
+    return "cache" if row["copies"] == 1 else "memory"
+
+
 def _title(row: Row) -> str:
     T = row["shape"]["T"]
     what = "Decoding" if T == 1 else f"A prompt of {T}"
     where = place_name(place(row)) + ("" if row["backend"] == "cpu" else f", {row['backend']}")
-    return f"{what}: {_shape(row)}, {where}"
+    return f"{what}: {_shape(row)}, weights from the {_source(row)}; {where}"
 
 
 def _is_float32(row: Row) -> bool:
@@ -57,10 +61,12 @@ def _picture(rows: Sequence[Row]) -> Picture:
     for kind, found in grouped(rows, lambda row: str(row["dtype"])).items():
         panels.append(Panel(kind, tuple(map(_group, sorted(found, key=_rank)))))
     first = rows[0]
-    name = slug("ladder", _shape(first), *place(first), *{first["backend"]} - {"cpu"})
+    name = slug(
+        "ladder", _shape(first), _source(first), *place(first), *{first["backend"]} - {"cpu"}
+    )
     return Picture(
         name=f"{name}.svg",
-        alt=f"Speed-up of each version over version 1, {_title(first)}; the table has the figures",
+        alt=f"Speed-up of each version over version 1. {_title(first)}",
         title=_title(first),
         axis="× version 1",
         series=_SERIES,

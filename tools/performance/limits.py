@@ -58,7 +58,7 @@ def _picture(rows: Sequence[Row]) -> Picture:
     where = place(rows[0])
     return Picture(
         name=f"limit-{slug(*where)}.svg",
-        alt=f"Decoding as a share of the read bandwidth, {place_name(where)}; figures below",
+        alt=f"Decoding as a share of the memory's bandwidth, {place_name(where)}",
         title=f"Decoding, share of the memory's bandwidth: {place_name(where)}",
         axis="% of the bandwidth",
         series=series,

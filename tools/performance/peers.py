@@ -39,7 +39,7 @@ def summary(name: str, rows: Sequence[Row]) -> str:
     slower = [row for row in rows if row["ratio"] < 1]
     if slower:
         cases = [f"{_subject(row)} ({times(row['ratio'])})" for row in slower]
-        text += f" **{name} is faster** at {listed(cases)}."
+        text += f" **{name} is faster** with {listed(cases)}."
     return text
 
 
@@ -56,7 +56,7 @@ def picture(name: str, rows: Sequence[Row]) -> Picture:
     where = place(rows[0])
     return Picture(
         name=f"beside-{slug(name, *where)}.svg",
-        alt=f"Rung beside {name} in tok/s, {place_name(where)}; the table below has the figures",
+        alt=f"Rung beside {name} in tok/s, {place_name(where)}",
         title=f"Rung beside {name}: {place_name(where)}",
         axis="tok/s; × is Rung / " + name,
         series=("Rung", name),
@@ -71,7 +71,7 @@ def _group(row: Row) -> Group:
 
 
 def _subject(row: Row) -> str:
-    return f"{task(row)}, {row['shape']} {weights(row)}"
+    return f"{row['shape']} {weights(row)}, {task(row)}"
 
 
 def _section(name: str, rows: Sequence[Row]) -> Section:

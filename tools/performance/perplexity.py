@@ -29,7 +29,7 @@ def section(rows: Sequence[Row]) -> Section:
 
 
 def _change(row: Row) -> str:
-    return f"{row['change']:+.3%}"
+    return f"{row['change']:+.4%}"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
