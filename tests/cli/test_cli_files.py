@@ -207,3 +207,23 @@ def test_info_of_a_folder_that_is_no_model(command_line, tmp_path):
     result = command_line("info", tmp_path)
     assert result.exit_code == 1
     assert "path is a folder, expected a model file, or a Hugging Face folder" in result.err
+
+
+def test_the_type_of_the_cache_is_chosen_and_told(command_line, model_file):
+    sizes = {}
+    for kind in ("f32", "f16"):
+        facts = json.loads(command_line("info", model_file, "--cache-type", kind, "--json").out)
+        assert facts["memory"]["cache_type"] == kind
+        sizes[kind] = facts["memory"]["kv_cache_bytes"]
+        assert (
+            f"{kind} cache of 32 tokens"
+            in command_line("info", model_file, "--cache-type", kind).out
+        )
+    assert sizes["f32"] == 2 * sizes["f16"]
+
+
+@pytest.mark.parametrize("command", ["info", "generate", "chat"])
+def test_an_unknown_type_of_cache_is_one_line(command_line, model_file, command):
+    result = command_line(command, model_file, "--cache-type", "f8")
+    assert result.exit_code != 0
+    assert result.err == "rung: error: cache type is 'f8', expected f32 or f16\n"
