@@ -5,10 +5,34 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from functools import cache
 from typing import Any
 
 from rung.bench.models.sides.base import Opened, Setup, TokenSide
 from rung.errors import BackendError
+
+_LEVEL_ERROR = 4  # GGML_LOG_LEVEL_ERROR
+
+
+@cache
+def _errors_of(llama_cpp: Any) -> list[str]:
+    """A list that llama.cpp's errors are added to from now on.
+
+    Its log is one for the process and keeps a pointer to our function, which therefore lives on.
+    """
+    messages: list[str] = []
+
+    @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+    def keep(level: int, text: bytes, _: object) -> None:
+        if level >= _LEVEL_ERROR:
+            messages.append(text.decode(errors="replace").strip())
+
+    llama_cpp.llama_log_set(keep, ctypes.c_void_p(0))
+    _KEPT.append(keep)
+    return messages
+
+
+_KEPT: list[Any] = []
 
 
 class LlamaCppSide(TokenSide):
@@ -24,9 +48,8 @@ class LlamaCppSide(TokenSide):
 
         assert setup.path is not None
         self._lib: Any = llama_cpp
-        self._messages: list[str] = []
-        self._log = llama_cpp.llama_log_callback(self._keep_message)
-        llama_cpp.llama_log_set(self._log, ctypes.c_void_p(0))
+        self._messages = _errors_of(llama_cpp)
+        self._messages.clear()
         llama_cpp.llama_backend_init()
         start = time.perf_counter()
         model_params = llama_cpp.llama_model_default_params()
@@ -48,10 +71,6 @@ class LlamaCppSide(TokenSide):
             name=f"llama.cpp {llama_cpp.__version__}",
             load_s=load_s,
         )
-
-    def _keep_message(self, level: int, text: bytes, _: object) -> None:
-        if level >= 4:  # GGML_LOG_LEVEL_ERROR
-            self._messages.append(text.decode(errors="replace").strip())
 
     def _last_message(self) -> str:
         return f": {self._messages[-1]}" if self._messages else ""
