@@ -13,7 +13,7 @@ from numba.extending import intrinsic, register_jitable
 
 from rung.simd.emit import I8, I32, I64, call_llvm, element_pointer, literal
 
-_LINE_BYTES = 64
+LINE_BYTES = 64
 
 
 def _pointer(builder: Any, address: Any, kind: ir.Type = I64) -> Any:
@@ -105,16 +105,28 @@ def pause(context: Any) -> Any:
 def emit_prefetch(builder: Any, pointer: Any, size_bytes: int) -> None:
     """Asks for the cache lines of `size_bytes` bytes, which may lie beyond an array's end."""
     first = builder.bitcast(pointer, I8.as_pointer())
-    for offset in range(0, size_bytes, _LINE_BYTES):
+    for offset in range(0, size_bytes, LINE_BYTES):
         line = builder.gep(first, [I64(offset)])
         # A read, into the second-level cache, of data.
         call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), [line, I32(0), I32(2), I32(1)])
 
 
+@intrinsic
+def prefetch_line(context: Any, array: Any, row: Any, column: Any) -> Any:
+    """Asks for the cache line of array[row, column], which may lie beyond the array."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        first = element_pointer(target, builder, array, arguments[0], arguments[1:])
+        emit_prefetch(builder, first, LINE_BYTES)
+        return target.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), emit
+
+
 @intrinsic(prefer_literal=True)
 def prefetch(context: Any, array: Any, row: Any, column: Any, lines: Any) -> Any:
     """Asks for `lines` cache lines from array[row, column] on, which may lie beyond the array."""
-    size_bytes = _LINE_BYTES * literal(lines, 3)
+    size_bytes = LINE_BYTES * literal(lines, 3)
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         first = element_pointer(target, builder, array, arguments[0], arguments[1:3])
@@ -131,12 +143,12 @@ def align_stack(context: Any) -> Any:
     LLVM does so for a variable that wants it, not for vectors that it moves out of registers; one
     across two lines is slow to come back, and whether it is differs from process to process.
     """
-    line = ir.ArrayType(I8, _LINE_BYTES)
+    line = ir.ArrayType(I8, LINE_BYTES)
     taker = ir.FunctionType(ir.VoidType(), [line.as_pointer()])
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         variable = cgutils.alloca_once(builder, line)
-        variable.align = _LINE_BYTES
+        variable.align = LINE_BYTES
         builder.asm(taker, "", "r", [variable], side_effect=True)  # so that it is not dropped
         return target.get_dummy_value()
 
@@ -169,6 +181,6 @@ def call_plain(context: Any, address: Any) -> Any:
 @register_jitable  # type: ignore[misc]
 def aligned_floats(count):  # type: ignore[no-untyped-def]
     """`count` float32 values of fresh memory that begins on a cache line."""
-    memory = np.empty(count + _LINE_BYTES // 4, np.float32)
-    skip = (-memory.ctypes.data) % _LINE_BYTES // 4
+    memory = np.empty(count + LINE_BYTES // 4, np.float32)
+    skip = (-memory.ctypes.data) % LINE_BYTES // 4
     return memory[skip : skip + count]

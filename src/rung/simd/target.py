@@ -30,6 +30,7 @@ class Target:
     cpu: str
     features: frozenset[str]
     overridden: bool
+    processor: str = ""  # LLVM's name of the processor itself, whatever is compiled for
 
     def has(self, feature: str) -> bool:
         """Whether kernels may use a feature, by its LLVM name (avx2, avx512vnni, dotprod …)."""
@@ -61,11 +62,12 @@ def host() -> Target:
     present = {name for name, on in known.items() if on}
     if "amx-tile" in present and not _may_use_tiles():
         present = {name for name in present if not name.startswith("amx-")}
+    name = llvm.get_host_cpu_name()
     wanted = env.CPU_FEATURES.get().replace(" ", "").lower()
     if not wanted:
-        return Target(llvm.get_host_cpu_name(), frozenset(present), overridden=False)
+        return Target(name, frozenset(present), overridden=False, processor=name)
     chosen = _apply(wanted, present, set(known))
-    target = Target("generic", frozenset(chosen), overridden=True)
+    target = Target("generic", frozenset(chosen), overridden=True, processor=name)
     # Numba reads these when it makes its code generator, at the first compilation.
     config.CPU_NAME = target.cpu
     config.CPU_FEATURES = target.llvm_features

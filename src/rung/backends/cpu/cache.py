@@ -38,7 +38,7 @@ def _fingerprint(*files: str) -> str:
     state = hashlib.sha256()
     for part in (
         *(sys.implementation.cache_tag, numba.__version__, llvmlite.__version__),
-        *(numpy.__version__, sys.platform, target.cpu, target.llvm_features),
+        *(numpy.__version__, sys.platform, target.processor, target.cpu, target.llvm_features),
     ):
         state.update(part.encode() + b"\0")
     sources = sorted([*(_PACKAGE / "simd").glob("*.py"), *(Path(name) for name in files)])
@@ -98,16 +98,15 @@ class CachedModule:
 
     def __init__(self, name: str, source: str, sources: tuple[str, ...]) -> None:
         self._source = source
+        self._label = name
+        self._sources = sources
         digest = hashlib.sha256((_fingerprint(*sources) + source).encode()).hexdigest()[:20]
         self.name = f"rung_{name}_{digest}"
 
-    @classmethod
-    def existing(cls, name: str) -> CachedModule:
-        """The module of this name whose file another process has written."""
-        module = cls.__new__(cls)
-        module._source = (folder() / f"{name}.py").read_text(encoding="utf-8")
-        module.name = name
-        return module
+    @property
+    def recipe(self) -> tuple[str, str, tuple[str, ...]]:
+        """The arguments that it was made with, for another process to make it again."""
+        return self._label, self._source, self._sources
 
     @property
     def is_compiled(self) -> bool:

@@ -7,6 +7,7 @@ them can make. What the helper leaves undone, for whatever reason, is compiled h
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from rung.backends.cpu.cache import CachedModule, folder
 # Importing the compiler takes a second; fewer modules than this are done sooner without help.
 _WORTH_HELP = 4
 _POLL_S = 0.05
+_LIST = "modules.json"
 
 
 class Claims:
@@ -76,11 +78,9 @@ def _helper(modules: Sequence[CachedModule]) -> Iterator[tuple[Claims, subproces
     import shutil
     import tempfile
 
-    for module in modules:
-        module.write()
     claims = Claims(Path(tempfile.mkdtemp(prefix=".claims-", dir=folder())))
-    names = [module.name for module in reversed(modules)]
-    command = [sys.executable, "-m", __name__, str(claims.path), *names]
+    (claims.path / _LIST).write_text(json.dumps([(m.name, m.recipe) for m in reversed(modules)]))
+    command = [sys.executable, "-m", __name__, str(claims.path)]
     # A group of its own, so that Ctrl-C reaches it only through us.
     helper = subprocess.Popen(
         command,
@@ -98,16 +98,21 @@ def _helper(modules: Sequence[CachedModule]) -> Iterator[tuple[Claims, subproces
         shutil.rmtree(claims.path, ignore_errors=True)
 
 
-def main(claims_path: str, names: Sequence[str]) -> None:
-    """Compiles the named modules of the cache folder that nobody has claimed."""
+def main(claims_path: str) -> None:
+    """Compiles the listed modules that nobody has claimed.
+
+    Only those whose name comes out the same here: sources may have changed since the other process
+    read them, and its names stand for what it read.
+    """
     from rung.simd.target import host
 
     host()
     claims = Claims(Path(claims_path))
-    for name in names:
-        if claims.take(name):
-            CachedModule.existing(name).load()
+    for name, (label, source, files) in json.loads((claims.path / _LIST).read_text()):
+        module = CachedModule(label, source, tuple(files))
+        if module.name == name and claims.take(name):
+            module.load()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1])

@@ -12,10 +12,12 @@ times as fast as float32, where tiles alone could be sixteen.
 import numpy as np
 from numba.extending import register_jitable
 
+from rung.ops.linear.cpu.panels import ahead_of
 from rung.simd.amx import GROUP, TILE, tiles_add, tiles_close, tiles_multiply, tiles_open
 from rung.simd.blocks import RUN
 from rung.simd.dots import copy_run
 from rung.simd.lanes import LANES, tile_zeros
+from rung.simd.memory import LINE_BYTES, prefetch_line
 from rung.simd.panels import (
     aligned_bytes,
     aligned_floats,
@@ -50,7 +52,7 @@ def _pack_tokens(q_TK, sx, sums, bytes_XK, scales_XB):
 
 
 @register_jitable
-def _group(x, panels, factors, products, partial_XL, y_TN, n, count, b, FORMAT):
+def _group(x, panels, factors, products, partial_XL, y_TN, w_NK, n, count, b, FORMAT):
     """Adds GROUP blocks from b on of all tiles of tokens; sums wait in `partial_XL` for the next.
 
     Tile instructions run one tile of tokens ahead: a load whose store is still in the store buffer
@@ -58,10 +60,16 @@ def _group(x, panels, factors, products, partial_XL, y_TN, n, count, b, FORMAT):
     """
     x_XK, scales_XB = x
     T, X = y_TN.shape[0], len(x_XK)
-    last = b + GROUP == x_XK.shape[1] // (RUN * TILE)
+    B = x_XK.shape[1] // (RUN * TILE)
+    last = b + GROUP == B
+    lines = ahead_of(LANES, X * (B // GROUP), w_NK.shape[1])
+    line = b // GROUP * X * lines
     tiles_multiply(products, 0, x_XK, 0, panels, b, FORMAT)
     for tile in range(X):
         slot = tile % 2
+        for _ in range(lines):
+            prefetch_line(w_NK, n + LANES, line * LINE_BYTES)
+            line += 1
         if tile + 1 < X:
             tiles_multiply(products, 1 - slot, x_XK, tile + 1, panels, b, FORMAT)
         total = tile_zeros(TILE, 1)
@@ -99,5 +107,5 @@ def amx_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
         for index in range(K // panel_values(FORMAT)):
             panel_pack(panels, factors, 0, w_NK, n, stop - 1, index, FORMAT, 1)
         for b in range(0, B, GROUP):
-            _group(x, panels, factors, products, partial_XL, y_TN, n, stop - n, b, FORMAT)
+            _group(x, panels, factors, products, partial_XL, y_TN, w_NK, n, stop - n, b, FORMAT)
     tiles_close()

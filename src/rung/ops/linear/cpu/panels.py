@@ -12,6 +12,7 @@ from numba.extending import register_jitable
 
 from rung.simd.blocks import RUN
 from rung.simd.lanes import LANES, tile_zeros
+from rung.simd.memory import LINE_BYTES, prefetch_line
 from rung.simd.panels import (
     SIGNED_PANELS,
     aligned_floats,
@@ -37,22 +38,35 @@ CHUNK = 512 // RUN
 
 
 @register_jitable
+def ahead_of(rows, tiles, row_bytes):
+    """Cache lines to ask for with each tile, so that the next rows are there in time."""
+    return rows * row_bytes // LINE_BYTES // max(tiles, 1) + 1
+
+
+@register_jitable
 def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
     """y[:, start : stop] = x · wᵀ without the scales of int8 rows."""
     x_TK = panel_inputs(q_TK)
     T, K = x_TK.shape
     B = K // RUN
+    rows = PANELS * LANES
     panels = aligned_panels(PANELS, K * LANES)
     factors = aligned_floats(PANELS, B * panel_factors(FORMAT) * LANES)
-    for n in range(start, stop, PANELS * LANES):
+    tiles = (T + TOKENS - 1) // TOKENS * ((B + CHUNK - 1) // CHUNK)
+    lines = ahead_of(rows, tiles, w_NK.shape[1])
+    for n in range(start, stop, rows):
         for p in range(PANELS):
             for index in range(K // panel_values(FORMAT)):
                 row = n + p * LANES
                 panel_pack(panels, factors, p, w_NK, row, stop - 1, index, FORMAT, SIGNED_PANELS)
         count = stop - n
+        line = 0
         for first in range(0, B, CHUNK):
             end = min(first + CHUNK, B)
             for t in range(0, T, TOKENS):
+                for _ in range(lines):
+                    prefetch_line(w_NK, n + rows, line * LINE_BYTES)
+                    line += 1
                 tile = tile_zeros(TOKENS, PANELS)
                 if first > 0:
                     tile = outputs_load(tile, y_TN, t, T - 1, n, count, PANELS)

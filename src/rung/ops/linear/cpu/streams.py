@@ -23,7 +23,8 @@ from rung.simd.group_dots import (
     group_values,
     group_zeros,
 )
-from rung.simd.memory import align_stack
+from rung.simd.memory import LINE_BYTES, align_stack, prefetch_line
+from rung.simd.target import host
 
 ROWS = 4
 TOKENS = 8  # that meet a group of weights while it is in registers; their rows fit the cache
@@ -51,12 +52,30 @@ def _sets(start, stop):
     return run + (size % ROWS > 0), run
 
 
+# Bytes ahead of each stream that memory is asked for. On Emerald Rapids, 2 cores, q8_0 came at
+# 27 GB/s without asking, at 31, 33, 33.5 and 33.5 when asked 512, 1024, 2048 and 4096 bytes ahead.
+# AMD's processors foresee the streams by themselves: Zen 4 was 5 % slower for asking.
+_ASKS = not host().processor.startswith("znver")
+_AHEAD = 2048
+
+
+@register_jitable
+def _ask_ahead(w_NK, n, stride, offset, size):
+    """Asks for what the four streams will read soon; beyond a row lies the next of its run."""
+    if not _ASKS:
+        return
+    for r in range(ROWS):
+        for line in range(0, size, LINE_BYTES):
+            prefetch_line(w_NK, n + r * stride, offset + _AHEAD + line)
+
+
 @register_jitable
 def _one_token(x_TK, w_NK, y_TN, start, stop, FORMAT):
     """y[0, start : stop], sums in registers."""
     align_stack()
     blocks = x_TK[0].shape[1] // group_values(FORMAT)
     fours = blocks // 4 * 4 if group_values(FORMAT) == 32 else 0
+    size = w_NK.shape[1] // blocks
     sets, run = _sets(start, stop)
     for number in range(sets):
         n, stride = start + number, run
@@ -65,8 +84,11 @@ def _one_token(x_TK, w_NK, y_TN, start, stop, FORMAT):
             n, stride = stop - ROWS, 1
         total = group_zeros()
         for index in range(0, fours, 4):
+            _ask_ahead(w_NK, n, stride, index * size, 4 * size)
             total = group_stream(total, w_NK, n, stride, x_TK, 0, index, 4, FORMAT)
         for index in range(fours, blocks):
+            if fours == 0:
+                _ask_ahead(w_NK, n, stride, index * size, size)
             total = group_stream(total, w_NK, n, stride, x_TK, 0, index, 1, FORMAT)
         group_store(total, y_TN, 0, n, stride)
 
