@@ -35,6 +35,10 @@ class BackendError(RungError):
     """A backend that is not available or ran out of something (memory, threads, cache folder)."""
 
 
+class MemoryLimitError(BackendError):
+    """A backend's memory that does not suffice for what a model needs."""
+
+
 class KernelError(RungError):
     """No kernel accepts these shapes and types, or a pin names one that does not exist."""
 

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from rung import ops
+from rung.backends.base import Step
 from rung.backends.cpu import cache, machine
 from rung.backends.cpu.backend import CpuBackend
 from rung.backends.cpu.program import CpuProgram, waits
@@ -64,7 +65,7 @@ def test_many_small_programs() -> None:
     backend = CpuBackend(threads=4)
     values = np.arange(21000, dtype=np.float32).reshape(3000, 7)
     memory = {a: stored(values), b: stored(values.copy()), graph.outputs[0]: stored(values * 0)}
-    program = backend.compile(graph, graph.nodes, memory)
+    program = backend.compile([Step(node, backend) for node in graph.nodes], memory)
     result = memory[graph.outputs[0]].planes[0]
     for _ in range(2000):
         result.fill(np.nan)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rung.backends.base import Step
 from rung.backends.cpu.backend import CpuBackend
 from rung.graph.ir import Graph
 from rung.registry import OPS
@@ -31,7 +32,7 @@ def _product(backend: CpuBackend, x: StoredTensor, w: StoredTensor) -> NDArray[n
     output = backend.allocate(F32, (x.shape[0], w.shape[0]))
     output.planes[0].fill(np.nan)
     memory = dict(zip([*inputs, graph.outputs[0]], [x, w, output], strict=True))
-    program = backend.compile(graph, graph.nodes, memory)
+    program = backend.compile([Step(node, backend) for node in graph.nodes], memory)
     program.submit({})
     program.synchronize()
     return output.planes[0]

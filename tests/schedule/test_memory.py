@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rung import ops
+from rung.backends.host_memory import HostArena
 from rung.graph.ir import Graph, T
 from rung.schedule.memory import ALIGNMENT, lifetimes, plan_memory
 from rung.storage import F32
@@ -57,6 +57,6 @@ def test_a_chain_needs_two_buffers() -> None:
     plan = plan_memory(graph, {"T": 4})
     assert plan.size_bytes == 2 * 4 * 16 * 4
     assert plan.unshared_bytes == 5 * plan.size_bytes
-    arena = np.zeros(plan.size_bytes, np.uint8)
+    arena = HostArena.of(plan.size_bytes)
     bound = plan.bind(arena, {"T": 4})
     assert all(stored.shape == (4, 16) for stored in bound.values())

@@ -1,16 +1,55 @@
-"""The protocol of every backend: what it can run, where its memory is, how work starts."""
+"""The protocol of every backend: what it can run, where its memory is, how work starts.
+
+Memory has a name: `HOST` for what the processor's cores address, another for each device. A backend
+allocates memory of one name, and may be able to read others as they are.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from rung.graph.ir import Graph, Node, Tensor
+from rung.graph.ir import Node, Tensor
 from rung.storage import StorageType, StoredTensor
+
+HOST = "host"
 
 Compiling = Callable[[int, int, str], None]
 """Told before a kernel is compiled for the first time: how many are done, of how many, its name."""
+
+
+class Buffer(Protocol):
+    """A tensor's memory on some backend. On the host it is a StoredTensor."""
+
+    @property
+    def type(self) -> StorageType:
+        """How values are stored."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The greatest shape that it can hold; values of a smaller one lie at its beginning."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes that it takes."""
+        ...
+
+
+class Arena(Protocol):
+    """One piece of memory in which many tensors have their places."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its size."""
+        ...
+
+    def place(self, kind: StorageType, shape: tuple[int, ...], offset: int) -> Buffer:
+        """A tensor at `offset` bytes, a multiple of the backend's alignment."""
+        ...
 
 
 class Program(Protocol):
@@ -25,10 +64,31 @@ class Program(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Step:
+    """A node and the backend whose kernel computes it."""
+
+    node: Node
+    backend: Backend
+
+
 class Backend(ABC):
-    """A processor with its memory and kernels."""
+    """A processor with its memory and kernels.
+
+    memory: the name of what `allocate` gives. alignment: of tensors in an arena, in bytes.
+    """
 
     name: str
+    memory: str = HOST
+    alignment: int = 64
+
+    @property
+    def engine(self) -> Backend:
+        """The backend that runs its programs, where it has none of its own.
+
+        Neighboring steps of backends with one engine become one program.
+        """
+        return self
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
@@ -38,20 +98,55 @@ class Backend(ABC):
     def supports(self, node: Node) -> bool:
         """Whether it has a kernel for a node."""
 
+    def accepts(self, memory: str) -> bool:
+        """Whether its kernels can read and write memory of this name as it is."""
+        return memory == self.memory
+
+    def wants_offload(self, node: Node, sizes: Mapping[str, int]) -> bool:
+        """Whether moving a node's weights here could pay for a batch of these sizes."""
+        return False
+
+    def seconds(self, node: Node, sizes: Mapping[str, int]) -> float | None:
+        """How long a node takes, where the backend itself can tell."""
+        return None
+
+    def copy_seconds(self, size_bytes: int) -> float:
+        """How long bytes take from the host to its memory, or back."""
+        return 0.0
+
+    def free_bytes(self) -> int | None:
+        """Memory that it could still allocate; None where that is not known or not limited."""
+        return None
+
     @abstractmethod
-    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> StoredTensor:
-        """New memory, zeroed when first touched. Raises BackendError when there is not enough."""
+    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> Buffer:
+        """New memory, zeroed. Raises MemoryLimitError when there is not enough."""
+
+    @abstractmethod
+    def arena(self, size_bytes: int) -> Arena:
+        """Memory for many tensors. Raises MemoryLimitError when there is not enough."""
+
+    @abstractmethod
+    def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
+        """Copies values of this shape from host memory, in order with submitted work.
+
+        It need not wait for that work, nor has the copy to be done on return; `source` may change
+        then.
+        """
+
+    @abstractmethod
+    def read(self, source: Buffer, target: StoredTensor, shape: tuple[int, ...]) -> None:
+        """Copies values of this shape to host memory, once submitted work has made them."""
 
     @abstractmethod
     def compile(
         self,
-        graph: Graph,
-        nodes: Sequence[Node],
-        memory: Mapping[Tensor, StoredTensor],
+        steps: Sequence[Step],
+        memory: Mapping[Tensor, Buffer],
         *,
         on_compile: Compiling | None = None,
     ) -> Program:
-        """Nodes as a program on tensors whose memory is given at its greatest sizes."""
+        """Steps of this engine, in order, as a program on memory given at its greatest sizes."""
 
     @abstractmethod
     def close(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.backends.base import Step
 from rung.backends.cpu.backend import CpuBackend
 from rung.errors import UsageError
 from rung.graph.ir import Graph
@@ -137,7 +138,8 @@ def _product(
         y: StoredTensor(F32, (M, N), (result,)),
     }
     with _lock:
-        program = _backend(os.getpid()).compile(graph, graph.nodes, memory)
+        backend = _backend(os.getpid())
+        program = backend.compile([Step(node, backend) for node in graph.nodes], memory)
         program.submit({})
         program.synchronize()
     return result

@@ -5,24 +5,32 @@ T tokens, R rows that need logits, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import Backend, Compiling
+from rung.backends.choose import Devices, open_backends
 from rung.engine.batch import Batch
 from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
 from rung.errors import BackendError, UsageError
 from rung.formats.base import Checkpoint
-from rung.graph.ir import Graph, Tensor, concrete
+from rung.graph.ir import Graph
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
-from rung.schedule.execute import Executor
-from rung.storage import StoredTensor, storage_type, stored
+from rung.schedule.costs import AssumedCosts
+from rung.schedule.execute import Executor, Uploading
+from rung.schedule.homes import Wishes, find_homes
+from rung.storage import storage_type, stored
 
 # Tokens of one batch: enough for weights to be read from the cache many times over, few enough
 # for the widest activation of a 7B model to stay at 11 MB.
 MAX_TOKENS = 256
+
+DEFAULT_DEVICES = Devices()
+NO_WISHES = Wishes()
 
 
 def build_decoder(
@@ -51,25 +59,27 @@ def build_graph(decoder: Decoder, activations: Activations) -> Graph:
 
 
 class ModelRunner:
-    """A checkpoint on a backend: its weights where they are, its KV cache, its plans."""
+    """A checkpoint on some backends: its weights where they are, its KV cache, its plans."""
 
     def __init__(
         self,
         checkpoint: Checkpoint,
-        backend: Backend,
+        backends: Sequence[Backend],
         *,
+        wishes: Wishes,
         n_slots: int,
         context_length: int,
         activations: Activations,
         cache_type: CacheType,
         max_tokens: int = MAX_TOKENS,
         on_compile: Compiling | None = None,
+        on_upload: Uploading | None = None,
     ) -> None:
         self.config: Config = checkpoint.config
         self.n_slots = n_slots
         self.context_length = context_length
         self.max_tokens = min(max_tokens, n_slots * context_length)
-        self.backend = backend
+        self.backends = list(backends)
         self.activations = activations
         self.cache_type = cache_type
         self.checkpoint = checkpoint
@@ -79,16 +89,17 @@ class ModelRunner:
         graph = build_graph(decoder, activations)
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
-        self._resident = {tensor: weights[tensor.name] for tensor in graph.of_role("weight")}
-        self._resident |= self._allocate_states(graph)
-        most = {"T": self.max_tokens, "R": self.max_tokens}
-        self.executor = Executor(graph, backend, self._resident, most, on_compile=on_compile)
-
-    def _allocate_states(self, graph: Graph) -> dict[Tensor, StoredTensor]:
-        return {
-            tensor: self.backend.allocate(tensor.type, concrete(tensor.shape, {}))
-            for tensor in graph.of_role("state")
-        }
+        self.homes = find_homes(graph, backends, wishes, frozenset(constants))
+        self.executor = Executor(
+            graph,
+            backends,
+            {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
+            {"T": self.max_tokens, "R": self.max_tokens},
+            homes=self.homes,
+            costs=AssumedCosts(),
+            on_compile=on_compile,
+            on_upload=on_upload,
+        )
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
         """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
@@ -126,19 +137,19 @@ class ModelRunner:
 
     def describe(self) -> dict[str, int | str]:
         """What it holds, in bytes: weights, KV cache, activations."""
-        cache = sum(self._resident[t].size_bytes for t in self.executor.graph.of_role("state"))
         return {
             "weights bytes": self.checkpoint.size_bytes,
-            "KV cache bytes": cache,
+            "KV cache bytes": sum(self.executor.state_bytes().values()),
             "KV cache type": self.cache_type,
-            "activation bytes": self.executor.memory.size_bytes,
+            "activation bytes": sum(self.executor.arena_bytes().values()),
             "activations": self.activations,
             "nodes": len(self.executor.graph.nodes),
         }
 
     def close(self) -> None:
-        """Ends the backend's threads."""
-        self.backend.close()
+        """Ends the backends' threads and gives their memory back."""
+        for backend in self.backends:
+            backend.close()
 
 
 def default_activations(checkpoint: Checkpoint) -> Activations:
@@ -187,17 +198,19 @@ def plan_model(
     activations: str | None = None,
     cache_type: CacheType | None = None,
     max_tokens: int = MAX_TOKENS,
+    devices: Devices = DEFAULT_DEVICES,
+    wishes: Wishes = NO_WISHES,
     on_compile: Compiling | None = None,
+    on_upload: Uploading | None = None,
 ) -> ModelRunner:
-    """A checkpoint ready to run on this machine's CPU.
+    """A checkpoint ready to run on this machine.
 
     threads: default the physical cores this process may use. context_length: positions a slot
     holds, at most and by default the model's own. n_slots: sequences at once. activations: how
-    inputs of products with int8 weights are taken. cache_type: how keys and values are kept. Raises
-    UsageError for impossible numbers and BackendError when memory or the kernel cache fails.
+    inputs of products with int8 weights are taken. cache_type: how keys and values are kept.
+    devices: which backends to use. wishes: what goes where. Raises UsageError for impossible
+    numbers and BackendError when memory, the kernel cache or a device fails.
     """
-    from rung.backends.cpu.backend import CpuBackend
-
     most = checkpoint.config.context_length
     context = most if context_length is None else context_length
     if not 1 <= context <= most:
@@ -206,21 +219,25 @@ def plan_model(
         raise UsageError(f"slots is {n_slots}, expected at least 1")
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     taken = choose_activations(checkpoint, activations)
-    backend = CpuBackend(threads)
+    backends = open_backends(devices, threads)
     try:
         return ModelRunner(
             checkpoint,
-            backend,
+            backends,
+            wishes=wishes,
             n_slots=n_slots,
             context_length=context,
             activations=taken,
             cache_type=chosen,
             max_tokens=max_tokens,
             on_compile=on_compile,
+            on_upload=on_upload,
         )
-    except MemoryError:
-        backend.close()
-        raise BackendError("not enough memory for this model; try a smaller --context") from None
-    except BaseException:
-        backend.close()
+    except BaseException as error:
+        for backend in backends:
+            backend.close()
+        if isinstance(error, MemoryError):
+            raise BackendError(
+                "not enough memory for this model; try a smaller --context"
+            ) from None
         raise

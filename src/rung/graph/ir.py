@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rung.errors import GraphError
-from rung.registry import Op, TensorSpec
+from rung.registry import Cost, Op, TensorSpec
 from rung.storage import F32, StorageType
 
 
@@ -81,6 +81,19 @@ class Node:
     def specs(self) -> dict[str, TensorSpec | None]:
         """Input specs by parameter name."""
         return {name: t.spec if t is not None else None for name, t in self.inputs.items()}
+
+    def cost(self, sizes: Mapping[str, int]) -> Cost:
+        """Operations and bytes of a run of these sizes."""
+        shapes = {name: concrete(t.shape, sizes) for name, t in self.inputs.items() if t}
+        return self.op.cost(shapes, self.specs, self.attributes)
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Equal for nodes that any kernel treats alike: op, shapes, types and attributes."""
+        inputs = tuple(
+            (t.shape, t.type.name) if t is not None else None for t in self.inputs.values()
+        )
+        return (self.op.name, inputs, tuple(self.attributes.items()))
 
     def __str__(self) -> str:
         arguments = ", ".join(t.name if t is not None else "-" for t in self.inputs.values())

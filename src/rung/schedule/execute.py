@@ -1,47 +1,106 @@
-"""Executing a graph: memory for what it computes, a compiled program, runs with given inputs."""
+"""Executing a graph: plans by size of the batch, memory on every backend, compiled programs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import Backend, Compiling
+from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling, Program
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.schedule.memory import plan_memory
-from rung.storage import U8, StoredTensor
+from rung.schedule.plan import Plan, make_plan
+from rung.schedule.problem import Costs, Home, Problem
+from rung.schedule.split import Copy
+from rung.storage import StoredTensor
+
+Uploading = Callable[[int, int, str], None]
+"""Told before a weight goes to a device: bytes done, of how many, its name."""
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A copy on concrete memory."""
+
+    copy: Copy
+    source: Buffer
+    target: Buffer
+
+    def run(self, sizes: Mapping[str, int]) -> None:
+        """Moves the values of a batch."""
+        shape = concrete(self.copy.tensor.shape, sizes)
+        source, target = self.copy.source, self.copy.target
+        if source.memory == HOST:
+            target.write(self.target, cast(StoredTensor, self.source), shape)
+        else:
+            source.read(self.source, cast(StoredTensor, self.target), shape)
+
+
+@dataclass(frozen=True)
+class _Compiled:
+    """A plan as it runs: for each stage copies and a program, then copies of the outputs."""
+
+    plan: Plan
+    stages: tuple[tuple[tuple[_Move, ...], Program], ...]
+    outputs: tuple[_Move, ...]
+    results: tuple[tuple[Tensor, NDArray[np.float32]], ...]
+
+    @property
+    def programs(self) -> list[Program]:
+        """One for each stage."""
+        return [program for _, program in self.stages]
 
 
 class Executor:
-    """A graph ready to run on a backend, for run-time sizes up to those it was planned for.
+    """A graph ready to run on some backends, for run-time sizes up to `most`.
 
-    resident: memory of every weight and state. most: the greatest size of each symbol.
+    backends: greatest priority first; the last one reads host memory and supports every node.
+    weights: their host memory. homes: the backends that hold weights and states; a weight without
+    one is wherever it is needed.
+    Raises MemoryLimitError where a backend's memory does not suffice.
     """
 
     def __init__(
         self,
         graph: Graph,
-        backend: Backend,
-        resident: Mapping[Tensor, StoredTensor],
+        backends: Sequence[Backend],
+        weights: Mapping[Tensor, StoredTensor],
         most: Mapping[str, int],
         *,
+        homes: Mapping[Tensor, Home],
+        costs: Costs,
         on_compile: Compiling | None = None,
+        on_upload: Uploading | None = None,
     ) -> None:
         self.graph = graph
-        self.memory = plan_memory(graph, most)
-        arena = backend.allocate(U8, (self.memory.size_bytes,)).planes[0].view(np.uint8)
-        tensors = dict(resident) | self.memory.bind(arena, most)
+        self.backends = list(backends)
+        self.most = dict(most)
+        self.homes = homes
+        self._host = backends[-1]
+        self._weights = weights
+        self._costs = costs
+        self._on_compile = on_compile
+        self._resident: dict[tuple[Tensor, str], Buffer] = {}
+        self._arenas: dict[str, Arena] = {}
+        self._plans: dict[int, _Compiled] = {}
+        self._compiled: dict[object, _Compiled] = {}
+        self._alone = len(backends) == 1
         self._inputs: dict[str, NDArray[np.int32]] = {}
         for tensor in graph.of_role("input"):
-            tensors[tensor] = backend.allocate(tensor.type, concrete(tensor.shape, most))
-            self._inputs[tensor.name] = tensors[tensor].planes[0].view(np.int32)
-        self._outputs = [
-            (tensor.shape, tensors[tensor].planes[0].view(np.float32).reshape(-1))
-            for tensor in graph.outputs
-        ]
-        self.program = backend.compile(graph, graph.nodes, tensors, on_compile=on_compile)
+            stored = cast(StoredTensor, self._host.allocate(tensor.type, self._shape(tensor)))
+            self._resident[tensor, HOST] = stored
+            self._inputs[tensor.name] = stored.planes[0].view(np.int32)
+        for tensor in graph.of_role("state"):
+            backend = homes[tensor].backend if tensor in homes else self._host
+            buffer = backend.allocate(tensor.type, self._shape(tensor))
+            self._resident[tensor, backend.memory] = buffer
+        self._upload(on_upload)
+        # What a prompt and what a step needs is compiled now, and not when a user waits for it.
+        for tokens in (self.most["T"], 1):
+            self.compiled(tokens)
 
     def run(
         self, inputs: Mapping[str, NDArray[np.int32]], sizes: Mapping[str, int]
@@ -49,11 +108,137 @@ class Executor:
         """The outputs for these inputs: views of float32 memory that the next run overwrites."""
         for name, memory in self._inputs.items():
             memory[: len(inputs[name])] = inputs[name]
-        self.program.submit(sizes)
-        self.program.synchronize()
+        compiled = self.compiled(sizes["T"])
+        for moves, program in compiled.stages:
+            for move in moves:
+                move.run(sizes)
+            program.submit(sizes)
+        for move in compiled.outputs:
+            move.run(sizes)
+        compiled.stages[-1][1].synchronize()
         results = []
-        for symbolic, values in self._outputs:
+        for tensor, values in compiled.results:
             # Values of a smaller run lie packed at the beginning of the memory for the greatest.
-            shape = concrete(symbolic, sizes)
+            shape = concrete(tensor.shape, sizes)
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
+
+    def plan(self, tokens: int) -> Plan:
+        """The plan for a batch of so many tokens."""
+        return make_plan(self._problem(tokens))
+
+    def compiled(self, tokens: int) -> _Compiled:
+        """The programs for a batch of so many tokens: one plan serves sizes up to twice its own."""
+        key = 0 if self._alone else max(tokens, 1).bit_length()
+        if key not in self._plans:
+            plan = self.plan(tokens if self._alone else min(1 << (key - 1), self.most["T"]))
+            if plan.layout not in self._compiled:
+                self._compiled[plan.layout] = self._compile(plan)
+            self._plans[key] = self._compiled[plan.layout]
+        return self._plans[key]
+
+    def state_bytes(self) -> dict[str, int]:
+        """Bytes of states by memory."""
+        return self._bytes("state")
+
+    def weight_bytes(self) -> dict[str, int]:
+        """Bytes of weights by memory; what is on the host may be a mapped file."""
+        return self._bytes("weight")
+
+    def arena_bytes(self) -> dict[str, int]:
+        """Bytes of activations and copies by memory."""
+        return {memory: arena.size_bytes for memory, arena in self._arenas.items()}
+
+    def _bytes(self, role: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for (tensor, memory), buffer in self._resident.items():
+            if tensor.role == role:
+                found[memory] = found.get(memory, 0) + buffer.size_bytes
+        return found
+
+    def _shape(self, tensor: Tensor) -> tuple[int, ...]:
+        return concrete(tensor.shape, self.most)
+
+    def _problem(self, tokens: int) -> Problem:
+        sizes = {"T": tokens, "R": 1}
+        return Problem(self.graph, self.backends, self.homes, sizes, self._costs)
+
+    def _upload(self, on_upload: Uploading | None) -> None:
+        """Weights whose home is a device go there; on the host all of them stay, mapped."""
+        for tensor, stored in self._weights.items():
+            self._resident[tensor, HOST] = stored
+        moved = {
+            tensor: home.backend
+            for tensor, home in self.homes.items()
+            if tensor.role == "weight" and home.backend.memory != HOST
+        }
+        total = sum(self._weights[tensor].size_bytes for tensor in moved)
+        done = 0
+        for tensor, backend in moved.items():
+            if on_upload is not None:
+                on_upload(done, total, tensor.name)
+            done += self._bring(tensor, backend)
+        if on_upload is not None and moved:
+            on_upload(total, total, "")
+
+    def _bring(self, tensor: Tensor, backend: Backend) -> int:
+        stored = self._weights[tensor]
+        buffer = backend.allocate(stored.type, stored.shape)
+        backend.write(buffer, stored, stored.shape)
+        self._resident[tensor, backend.memory] = buffer
+        return stored.size_bytes
+
+    def _compile(self, plan: Plan) -> _Compiled:
+        placed = {
+            (tensor, memory): buffer
+            for memory, shared in plan.memory(self.most).items()
+            for tensor, buffer in shared.bind(
+                self._arena(plan, memory, shared.size_bytes), self.most
+            ).items()
+        }
+        found = self._resident | placed
+
+        def bind(copy: Copy) -> _Move:
+            source, target = copy.source.memory, copy.target.memory
+            return _Move(copy, found[copy.tensor, source], found[copy.tensor, target])
+
+        stages = []
+        for stage in plan.stages:
+            memory = {}
+            for step in stage.steps:
+                for tensor in (*step.node.tensors, step.node.output):
+                    root = tensor.root
+                    memory[root] = self._readable(found, root, step.backend)
+            program = stage.engine.compile(stage.steps, memory, on_compile=self._on_compile)
+            stages.append((tuple(bind(copy) for copy in stage.copies), program))
+        results = [
+            (tensor, cast(StoredTensor, self._readable(found, tensor.root, self._host)))
+            for tensor in self.graph.outputs
+        ]
+        return _Compiled(
+            plan,
+            tuple(stages),
+            tuple(bind(copy) for copy in plan.outputs),
+            tuple((t, s.planes[0].view(np.float32).reshape(-1)) for t, s in results),
+        )
+
+    def _readable(
+        self, found: dict[tuple[Tensor, str], Buffer], root: Tensor, backend: Backend
+    ) -> Buffer:
+        """A tensor's memory for a backend; a weight that is everywhere comes along now."""
+        if (root, backend.memory) in found:
+            return found[root, backend.memory]
+        for (tensor, memory), buffer in found.items():
+            if tensor is root and backend.accepts(memory):
+                return buffer
+        self._bring(root, backend)
+        found[root, backend.memory] = self._resident[root, backend.memory]
+        return found[root, backend.memory]
+
+    def _arena(self, plan: Plan, memory: str, size_bytes: int) -> Arena:
+        """Memory for activations; all plans share what the greatest of them so far needs."""
+        known = self._arenas.get(memory)
+        if known is None or known.size_bytes < size_bytes:
+            owner = next(backend for backend in self.backends if backend.memory == memory)
+            known = self._arenas[memory] = owner.arena(size_bytes)
+        return known

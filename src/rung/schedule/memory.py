@@ -1,15 +1,17 @@
-"""Memory plan: activations whose lifetimes do not meet share memory."""
+"""Memory plan: tensors of one memory whose lifetimes do not meet share bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from rung.backends.base import Arena, Backend, Buffer
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.storage import StoredTensor
+from rung.schedule.place import Placements
+from rung.schedule.problem import Problem
+from rung.schedule.split import Copy, Locations, Stage
 
 ALIGNMENT = 64
 
@@ -26,44 +28,115 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """Where each activation lies in one arena."""
+    """Where each tensor lies in one arena."""
 
     offsets: Mapping[Tensor, int]
     size_bytes: int
     unshared_bytes: int  # what it would take without sharing
 
-    def bind(
-        self, arena: NDArray[np.uint8], sizes: Mapping[str, int]
-    ) -> dict[Tensor, StoredTensor]:
-        """Every activation as a stored tensor inside the arena, at its greatest sizes."""
-        return {tensor: _place(tensor, arena, at, sizes) for tensor, at in self.offsets.items()}
+    def bind(self, arena: Arena, sizes: Mapping[str, int]) -> dict[Tensor, Buffer]:
+        """Every tensor in the arena, at its greatest sizes."""
+        return {
+            tensor: arena.place(tensor.type, concrete(tensor.shape, sizes), offset)
+            for tensor, offset in self.offsets.items()
+        }
 
 
-def lifetimes(graph: Graph, sizes: Mapping[str, int]) -> list[Lifetime]:
-    """When each activation is alive; an output of the graph lives to the end."""
-    spans: dict[Tensor, list[int]] = {}
+def lifetimes(
+    graph: Graph, sizes: Mapping[str, int], *, alignment: int = ALIGNMENT
+) -> list[Lifetime]:
+    """When each activation is alive on a single backend; an output lives to the end."""
+    spans = _Spans()
     for index, node in enumerate(graph.nodes):
         for tensor in (node.output, *node.tensors):
             if tensor.root.role == "activation":
-                spans.setdefault(tensor.root, [index, index])[1] = index
+                spans.use(tensor.root, index)
     for output in graph.outputs:
-        if output.root in spans:
-            spans[output.root][1] = len(graph.nodes)
-    return [
-        Lifetime(tensor, _size(tensor, sizes), first, last)
-        for tensor, (first, last) in spans.items()
-    ]
+        if output.root in spans.of:
+            spans.use(output.root, len(graph.nodes))
+    return spans.lifetimes(sizes, alignment)
+
+
+class _Spans:
+    """First and last use of tensors."""
+
+    def __init__(self) -> None:
+        self.of: dict[Tensor, list[int]] = {}
+
+    def use(self, tensor: Tensor, index: int) -> None:
+        self.of.setdefault(tensor, [index, index])[1] = index
+
+    def lifetimes(self, sizes: Mapping[str, int], alignment: int) -> list[Lifetime]:
+        return [
+            Lifetime(tensor, _size(tensor, sizes, alignment), first, last)
+            for tensor, (first, last) in self.of.items()
+        ]
+
+
+def lifetimes_by_memory(
+    problem: Problem,
+    placed: Placements,
+    stages: Sequence[Stage],
+    outputs: Sequence[Copy],
+    sizes: Mapping[str, int],
+) -> dict[str, list[Lifetime]]:
+    """When each activation and each copy is alive, for every memory.
+
+    What is copied must be there at its source, and has its place at its target, from the start of
+    the stage on. Inputs of the graph have memory of their own on the host, as weights and states
+    have where they live.
+    """
+    locations = Locations(problem)
+    resident = {tensor: set(holders) for tensor, holders in locations.holders.items()}
+    spans: dict[str, _Spans] = {}
+    alignments: dict[str, int] = {}
+
+    def use(tensor: Tensor, backend: Backend, index: int) -> None:
+        memory = locations.readable(tensor, backend)
+        if memory is None or memory in resident.get(tensor, ()):
+            return
+        if tensor.role == "weight" and tensor not in resident:
+            return
+        spans.setdefault(memory, _Spans()).use(tensor, index)
+        owner = locations.holders[tensor][memory]
+        alignments[memory] = owner.alignment
+
+    def move(copy: Copy, index: int) -> None:
+        use(copy.tensor, copy.source, index)
+        locations.copy(copy.tensor, copy.target)
+        use(copy.tensor, copy.target, index)
+
+    index = 0
+    for stage in stages:
+        for copy in stage.copies:
+            move(copy, stage.first)
+        for step in stage.steps:
+            for root in dict.fromkeys(tensor.root for tensor in step.node.tensors):
+                use(root, step.backend, index)
+            locations.make(step.node.output.root, step.backend)
+            use(step.node.output.root, step.backend, index)
+            index += 1
+    for copy in outputs:
+        move(copy, index)
+    for tensor in problem.graph.outputs:
+        use(tensor.root, problem.host, index)
+    return {memory: found.lifetimes(sizes, alignments[memory]) for memory, found in spans.items()}
 
 
 def plan_memory(graph: Graph, sizes: Mapping[str, int]) -> MemoryPlan:
+    """The plan of a graph that runs on a single backend."""
+    return share(lifetimes(graph, sizes))
+
+
+def share(every: Iterable[Lifetime]) -> MemoryPlan:
     """Greedy by size: the largest tensors first, each at the lowest offset that is free.
 
     Source: Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020.
     """
     offsets: dict[Tensor, int] = {}
     placed: list[tuple[int, int, Lifetime]] = []  # offset, end, lifetime
-    every = lifetimes(graph, sizes)
-    for life in sorted(every, key=lambda life: (-life.size_bytes, life.first)):
+    lives = sorted(every, key=lambda life: (-life.size_bytes, life.first))
+    for life in lives:
         meets = sorted(
             (start, end)
             for start, end, other in placed
@@ -77,26 +150,13 @@ def plan_memory(graph: Graph, sizes: Mapping[str, int]) -> MemoryPlan:
         offsets[life.tensor] = offset
         placed.append((offset, offset + life.size_bytes, life))
     size = max((end for _, end, _ in placed), default=0)
-    return MemoryPlan(offsets, size, sum(life.size_bytes for life in every))
+    return MemoryPlan(offsets, size, sum(life.size_bytes for life in lives))
 
 
-def _aligned(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
-def _size(tensor: Tensor, sizes: Mapping[str, int]) -> int:
+def _size(tensor: Tensor, sizes: Mapping[str, int], alignment: int) -> int:
     shape = concrete(tensor.shape, sizes)
     planes = zip(tensor.type.plane_shapes(shape), tensor.type.planes, strict=True)
-    return sum(_aligned(int(np.prod(s, dtype=np.int64)) * p.dtype.itemsize) for s, p in planes)
-
-
-def _place(
-    tensor: Tensor, arena: NDArray[np.uint8], offset: int, sizes: Mapping[str, int]
-) -> StoredTensor:
-    shape = concrete(tensor.shape, sizes)
-    planes = []
-    for plane_shape, plane in zip(tensor.type.plane_shapes(shape), tensor.type.planes, strict=True):
-        size = int(np.prod(plane_shape, dtype=np.int64)) * plane.dtype.itemsize
-        planes.append(arena[offset : offset + size].view(plane.dtype).reshape(plane_shape))
-        offset += _aligned(size)
-    return StoredTensor(tensor.type, shape, tuple(planes))
+    return sum(
+        -(-int(np.prod(s, dtype=np.int64)) * p.dtype.itemsize // alignment) * alignment
+        for s, p in planes
+    )

@@ -2,35 +2,97 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
-
-from rung.backends.base import Backend, Compiling
+from rung.backends import host_memory
+from rung.backends.base import Backend, Buffer, Compiling, Step
 from rung.backends.cpu import cache, machine
 from rung.backends.cpu.program import CpuProgram
 from rung.backends.cpu.team import Team
-from rung.errors import BackendError, KernelError
-from rung.graph.ir import Graph, Node, Tensor
+from rung.errors import KernelError
+from rung.graph.ir import Node, Tensor
 from rung.ops import load_kernels
-from rung.registry import OPS, check_pins, select
+from rung.registry import OPS, Kernel, check_pins, select
 from rung.simd.target import host
 from rung.storage import StorageType, StoredTensor
 
-_ALIGNMENT = 64
+
+class TeamBackend(Backend):
+    """A backend on host memory whose kernels run on the CPU's team of threads."""
+
+    def __init__(self) -> None:
+        self._selected: dict[object, Kernel | KernelError] = {}
+
+    def kernel(self, node: Node) -> Kernel:
+        """The kernel for a node. Raises KernelError where there is none."""
+        key = node.signature
+        if key not in self._selected:
+            try:
+                self._selected[key] = self._select(node)
+            except KernelError as error:
+                self._selected[key] = error
+        found = self._selected[key]
+        if isinstance(found, KernelError):
+            raise found
+        return found
+
+    def _select(self, node: Node) -> Kernel:
+        return select(node.op, self.name, node.specs, node.attributes)
+
+    def supports(self, node: Node) -> bool:
+        try:
+            self.kernel(node)
+        except KernelError:
+            return False
+        return True
+
+    @property
+    @abstractmethod
+    def team(self) -> Team:
+        """The threads that run its kernels."""
+
+    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> StoredTensor:
+        return host_memory.allocate(kind, shape)
+
+    def arena(self, size_bytes: int) -> host_memory.HostArena:
+        return host_memory.HostArena.of(size_bytes)
+
+    def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
+        host_memory.copy_values(cast(StoredTensor, target), source, shape)
+
+    def read(self, source: Buffer, target: StoredTensor, shape: tuple[int, ...]) -> None:
+        host_memory.copy_values(target, cast(StoredTensor, source), shape)
+
+    def compile(
+        self,
+        steps: Sequence[Step],
+        memory: Mapping[Tensor, Buffer],
+        *,
+        on_compile: Compiling | None = None,
+    ) -> CpuProgram:
+        kernels = [cast(TeamBackend, step.backend).kernel(step.node) for step in steps]
+        nodes = [step.node for step in steps]
+        stored = cast(Mapping[Tensor, StoredTensor], memory)
+        return CpuProgram(self.team, nodes, kernels, stored, on_compile)
 
 
-class CpuBackend(Backend):
+class CpuBackend(TeamBackend):
     """The processor's cores. `threads` None takes the physical cores this process may use."""
 
     name = "cpu"
 
     def __init__(self, threads: int | None = None) -> None:
+        super().__init__()
         host()
         load_kernels("cpu")
         check_pins(OPS.values())
-        self.team = Team(machine.default_threads() if threads is None else threads)
+        self._team = Team(machine.default_threads() if threads is None else threads)
+
+    @property
+    def team(self) -> Team:
+        return self._team
 
     def describe(self) -> dict[str, Any]:
         return machine.describe() | {
@@ -38,45 +100,5 @@ class CpuBackend(Backend):
             "kernel cache": str(cache.folder()),
         }
 
-    def supports(self, node: Node) -> bool:
-        try:
-            select(node.op, self.name, node.specs, node.attributes)
-        except KernelError:
-            return False
-        return True
-
-    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> StoredTensor:
-        try:
-            planes = tuple(
-                _aligned(plane_shape, plane.dtype)
-                for plane_shape, plane in zip(kind.plane_shapes(shape), kind.planes, strict=True)
-            )
-        except (MemoryError, ValueError):
-            size = kind.size_bytes(shape) / 2**20
-            raise BackendError(
-                f"not enough memory for {size:,.0f} MiB ({kind.name} {list(shape)}); "
-                "a smaller --context needs less"
-            ) from None
-        return StoredTensor(kind, shape, planes)
-
-    def compile(
-        self,
-        graph: Graph,
-        nodes: Sequence[Node],
-        memory: Mapping[Tensor, StoredTensor],
-        *,
-        on_compile: Compiling | None = None,
-    ) -> CpuProgram:
-        kernels = [select(n.op, self.name, n.specs, n.attributes) for n in nodes]
-        return CpuProgram(self.team, nodes, kernels, memory, on_compile)
-
     def close(self) -> None:
         self.team.close()
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> np.ndarray[Any, Any]:
-    """Zeroed memory that begins on a cache line; the system provides pages as they are touched."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.zeros(size + _ALIGNMENT, np.uint8)
-    skip = -raw.ctypes.data % _ALIGNMENT
-    return raw[skip : skip + size].view(dtype).reshape(shape)

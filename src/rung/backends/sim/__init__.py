@@ -1,0 +1,1 @@
+"""A made-up device: host memory that only it may touch, rules of its own, counters."""
