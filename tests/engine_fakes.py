@@ -56,6 +56,8 @@ class ByteTokenizer(Tokenizer):
 
 
 class FakeRunner:
+    notes: tuple[str, ...] = ()
+
     """Random logits by history, or those that make greedy sampling follow `next_token`."""
 
     def __init__(

@@ -211,3 +211,20 @@ def test_ctrl_c_waits_until_a_kernel_is_compiled(
     finally:
         signal.signal(signal.SIGINT, before)
     assert module.load().finished
+
+
+def test_batches_may_have_other_threads_and_the_same_bits() -> None:
+    checkpoint = tiny_checkpoint()
+    results = []
+    for threads, batch in ((1, 3), (3, 1), (2, None)):
+        runner = plan_model(checkpoint, threads=threads, threads_batch=batch)
+        whole = runner.forward(Batch.one([1, 2, 3, 4])).copy()
+        for _ in range(20):  # by turns, so that threads are left out and come back
+            step = runner.forward(Batch.one([5], start=4)).copy()
+            again = runner.forward(Batch.one([1, 2, 3, 4]))
+            assert np.array_equal(again, whole)
+        results.append((whole, step))
+        runner.close()
+    for whole, step in results[1:]:
+        assert np.array_equal(whole, results[0][0])
+        assert np.array_equal(step, results[0][1])

@@ -56,16 +56,16 @@ class ProbeTeam:
     def run(self, probe: Probe, words: Sequence[int]) -> None:
         """Runs one part of the probe on each thread."""
         ops, counters, _kept = self._program(probe, words)
-        self._team.run(ops, counters)
+        self._team.run(ops, counters, self.threads)
 
     def seconds(self, probe: Probe, words: Sequence[int], *, repeats: int) -> float:
         """The least time of so many runs, after one that warms caches up."""
         ops, counters, _kept = self._program(probe, words)
-        self._team.run(ops, counters)
+        self._team.run(ops, counters, self.threads)
         best = float("inf")
         for _ in range(repeats):
             start = time.perf_counter()
-            self._team.run(ops, counters)
+            self._team.run(ops, counters, self.threads)
             best = min(best, time.perf_counter() - start)
         return best
 

@@ -51,9 +51,14 @@ def chat(
     seed: options.Seed = None,
     tokenizer: options.Tokenizer = None,
     threads: options.Threads = None,
+    threads_batch: options.ThreadsBatch = None,
     context: options.Context = None,
     cache_type: options.CacheType = None,
     activations: options.Activations = None,
+    device: options.Device = "cpu",
+    gpu_layers: options.GpuLayers = "auto",
+    override_tensor: options.OverrideTensor = None,
+    cache_on: options.CacheOn = "device",
 ) -> None:
     """Talk with a model.
 
@@ -75,9 +80,14 @@ def chat(
         model,
         tokenizer=tokenizer,
         threads=threads,
-        context=context,
+        threads_batch=threads_batch,
+        context_length=context,
         cache_type=cache_type,
         activations=activations,
+        device=device,
+        gpu_layers=gpu_layers,
+        override_tensor=override_tensor or (),
+        cache_on=cache_on,
     ) as opened:
         from rung.cli.conversation import Conversation
 

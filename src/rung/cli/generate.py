@@ -91,9 +91,14 @@ def generate(
     seed: options.Seed = None,
     tokenizer: options.Tokenizer = None,
     threads: options.Threads = None,
+    threads_batch: options.ThreadsBatch = None,
     context: options.Context = None,
     cache_type: options.CacheType = None,
     activations: options.Activations = None,
+    device: options.Device = "cpu",
+    gpu_layers: options.GpuLayers = "auto",
+    override_tensor: options.OverrideTensor = None,
+    cache_on: options.CacheOn = "device",
     echo: Annotated[
         bool,
         typer.Option(
@@ -134,11 +139,16 @@ def generate(
     with loaded(
         model,
         tokenizer=tokenizer,
+        quiet=quiet or json,
         threads=threads,
-        context=context,
+        threads_batch=threads_batch,
+        context_length=context,
         cache_type=cache_type,
         activations=activations,
-        quiet=quiet or json,
+        device=device,
+        gpu_layers=gpu_layers,
+        override_tensor=override_tensor or (),
+        cache_on=cache_on,
     ) as opened:
         ids = opened.model.prompts.encode(text)
         generation = opened.model.generate(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from rung.cli.streams import note
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from rung.engine.model import Model
+    from rung.engine.options import LoadOptions
 
 _COMPILING = "compiling kernels (first run on this machine)"
+_UPLOADING = "moving weights to the device"
 
 
 class Loaded(NamedTuple):
@@ -31,50 +33,43 @@ def loaded(
     path: Path | None,
     *,
     tokenizer: Path | None,
-    threads: int | None,
-    context: int | None,
-    cache_type: str | None,
-    activations: str | None,
     quiet: bool = False,
+    **options: Unpack[LoadOptions],
 ) -> Iterator[Loaded]:
     """A model for the length of a `with` block. Raises what `rung.load` raises."""
     start = time.perf_counter()
     from rung.engine.model import load
 
-    with compile_progress(quiet=quiet) as progress:
+    with compile_progress(quiet=quiet) as compiling, upload_progress(quiet=quiet) as uploading:
         model = load(
-            path,
-            tokenizer=tokenizer,
-            threads=threads,
-            context_length=context,
-            cache_type=cache_type,
-            activations=activations,
-            on_compile=progress,
+            path, tokenizer=tokenizer, on_compile=compiling, on_upload=uploading, **options
         )
-    for line in model.checkpoint.notes:
+    for line in model.notes:
         note(line)
     with model:
         yield Loaded(model, time.perf_counter() - start)
 
 
-class CompileProgress:
-    """Called as kernels are compiled: a moving bar on a terminal, one line elsewhere."""
+class StepProgress:
+    """Called as something long goes on: a moving bar on a terminal, one line elsewhere."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, title: str, *, quiet: bool, in_bytes: bool = False) -> None:
+        self._title = title
         self._quiet = quiet
+        self._in_bytes = in_bytes
         self._started = False
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int, name: str) -> None:
-        """Shows that `done` of `total` kernels are compiled, and `name` is next."""
+        """Shows that `done` of `total` are done, and `name` is next."""
         if self._quiet:
             return
         if not self._started:
             self._started = True
             self._start(total)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=done, total=total, kernel=name)
+            self._bar.update(self._task, completed=done, total=total, item=name)
 
     def stop(self) -> None:
         """Takes the bar away."""
@@ -83,27 +78,43 @@ class CompileProgress:
 
     def _start(self, total: int) -> None:
         if not sys.stderr.isatty():
-            print(_COMPILING, file=sys.stderr, flush=True)
+            print(self._title, file=sys.stderr, flush=True)
             return
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+        )
 
         self._bar = Progress(
-            TextColumn(_COMPILING),
+            TextColumn(self._title),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[kernel]}"),
+            DownloadColumn() if self._in_bytes else MofNCompleteColumn(),
+            TextColumn("{task.fields[item]}"),
             console=Console(stderr=True),
             transient=True,
         )
-        self._task = self._bar.add_task("compile", total=total, kernel="")
+        self._task = self._bar.add_task("", total=total, item="")
         self._bar.start()
 
 
 @contextmanager
-def compile_progress(*, quiet: bool) -> Iterator[CompileProgress]:
-    """A CompileProgress for the length of a `with` block."""
-    progress = CompileProgress(quiet=quiet)
+def compile_progress(*, quiet: bool) -> Iterator[StepProgress]:
+    """Progress of compiling, for the length of a `with` block."""
+    progress = StepProgress(_COMPILING, quiet=quiet)
+    try:
+        yield progress
+    finally:
+        progress.stop()
+
+
+@contextmanager
+def upload_progress(*, quiet: bool) -> Iterator[StepProgress]:
+    """Progress of moving weights, for the length of a `with` block."""
+    progress = StepProgress(_UPLOADING, quiet=quiet, in_bytes=True)
     try:
         yield progress
     finally:

@@ -14,7 +14,7 @@ from rung.engine.params import SamplingParams
 
 DEFAULTS = SamplingParams()
 
-_MODEL, _SAMPLING = "Model", "Sampling"
+_MODEL, _PLACING, _SAMPLING = "Model", "Placing", "Sampling"
 
 OptionalModel = Annotated[
     Path | None,
@@ -75,6 +75,55 @@ Activations = Annotated[
         help="How inputs of products with quantised weights are taken; without it, int8.",
         rich_help_panel=_MODEL,
         show_default=False,
+    ),
+]
+ThreadsBatch = Annotated[
+    int | None,
+    typer.Option(
+        "--threads-batch",
+        metavar="N",
+        help="CPU threads for more than one token at once (prompts); without it, as --threads.",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="The processor that takes layers before the CPU does; `rung devices` lists them.",
+        rich_help_panel=_PLACING,
+    ),
+]
+GpuLayers = Annotated[
+    str,
+    typer.Option(
+        "--gpu-layers",
+        "-ngl",
+        metavar="N|auto|all",
+        help="Layers that the device takes, from the output down; auto is what fits its memory.",
+        rich_help_panel=_PLACING,
+    ),
+]
+OverrideTensor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--override-tensor",
+        "-ot",
+        metavar="REGEX=BACKEND",
+        help="Weights of these names go to this backend; may be given several times.",
+        rich_help_panel=_PLACING,
+        show_default=False,
+    ),
+]
+CacheOn = Annotated[
+    str,
+    typer.Option(
+        "--cache-on",
+        metavar="device|host",
+        help="Keys and values beside their layer's weights, or on the host.",
+        rich_help_panel=_PLACING,
     ),
 ]
 Temperature = Annotated[

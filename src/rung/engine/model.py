@@ -20,6 +20,7 @@ from rung.engine.chat import Chat
 from rung.engine.generate import Engine, Generation, generate_all
 from rung.engine.options import (
     GenerateOptions,
+    LoadOptions,
     Prompt,
     Prompts,
     check_activations,
@@ -31,6 +32,7 @@ from rung.engine.templates import ChatTemplate, template_for
 from rung.errors import RungError, UsageError
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
+from rung.schedule.homes import Override, Wishes, check_cache_on, parse_layers
 from rung.tokenizers.base import Tokenizer
 
 OnCompile = Callable[[int, int, str], None]
@@ -39,6 +41,11 @@ OnCompile = Callable[[int, int, str], None]
 
 class ClosableRunner(Runner, Protocol):
     """A runner that holds threads and memory until it is closed."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a user should know of how it runs, a line each."""
+        ...
 
     def close(self) -> None:
         """Gives threads and memory back."""
@@ -61,6 +68,11 @@ class Model:
         self.prompts = Prompts(tokenizer, runner.config, runner.context_length)
         self._runner = runner
         self._engine = Engine(runner)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the file and of how it runs, a line each."""
+        return [*self.checkpoint.notes, *self._runner.notes]
 
     @property
     def config(self) -> Config:
@@ -171,37 +183,45 @@ def load(
     path: str | os.PathLike[str] | None = None,
     *,
     tokenizer: str | os.PathLike[str] | None = None,
-    threads: int | None = None,
-    context_length: int | None = None,
-    slots: int = 1,
-    cache_type: str | None = None,
-    activations: str | None = None,
     on_compile: OnCompile | None = None,
+    on_upload: OnCompile | None = None,
+    **options: Unpack[LoadOptions],
 ) -> Model:
     """A model, ready to generate.
 
     path: the model file; None is the small storyteller that comes with Rung.
     tokenizer: its tokenizer file; None looks beside the model.
     threads: CPU threads; None is the physical cores this process may use.
+    threads_batch: CPU threads for more than one token at once; None is as many.
     context_length: tokens a sequence may have; None is the model's own length, which is the most.
-    slots: sequences that can be in the making at once; each has a key-value cache of its own.
+    slots: sequences that can be in the making at once (1); each has a key-value cache of its own.
     cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are,
         else f16, which takes half the memory.
     activations: how inputs of products with quantised weights are taken, "float32" or "int8"; None
         is int8, several times as fast and within 0.02 % of the perplexity.
+    device: the processor that takes layers before the CPU does ("cpu": none); `rung devices` lists
+        them.
+    gpu_layers: how many layers it takes, counted from the output down: a number, "all", or "auto",
+        as many as fit its memory.
+    override_tensor: "REGEX=BACKEND" for weights that should be elsewhere; later ones count more.
+    cache_on: keys and values on the "device" with their layers, or on the "host".
     on_compile: called with (done, total, name) while kernels are compiled, once on a machine.
+    on_upload: called with (bytes done, of how many, name) while weights go to a device.
 
     Raises FormatError for a file that is not a model, TokenizerError for a missing tokenizer or one
-    that does not fit, UsageError for numbers out of range, BackendError where memory runs out.
+    that does not fit, UsageError for wrong options, BackendError where memory runs out or a device
+    is not there.
     """
     from rung.engine.vocabulary import checkpoint_tokenizer
     from rung.formats import open_checkpoint
 
-    _check_count("threads", threads)
-    _check_count("slots", slots)
-    cache = check_cache_type(cache_type)
-    taken = check_activations(activations)
+    for name in ("threads", "threads_batch", "slots"):
+        _check_count(name, options.get(name))  # type: ignore[arg-type]
+    cache = check_cache_type(options.get("cache_type"))
+    taken = check_activations(options.get("activations"))
+    wishes = _wishes(options)
     checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
+    context_length = options.get("context_length")
     _check_count("context_length", context_length, checkpoint.config.context_length)
     opened = checkpoint_tokenizer(checkpoint, None if tokenizer is None else Path(tokenizer))
     # Only now: it imports the compiler, and a mistake above should be told at once.
@@ -209,14 +229,27 @@ def load(
 
     runner = plan_model(
         checkpoint,
-        threads=threads,
         context_length=context_length,
-        n_slots=slots,
+        n_slots=options.get("slots", 1),
         cache_type=cache,
         activations=taken,
+        wishes=wishes,
         on_compile=on_compile,
+        on_upload=on_upload,
+        device=options.get("device", "cpu"),
+        threads=options.get("threads"),
+        threads_batch=options.get("threads_batch"),
     )
     return Model(checkpoint, runner, opened)
+
+
+def _wishes(options: LoadOptions) -> Wishes:
+    layers = options.get("gpu_layers", "auto")
+    return Wishes(
+        gpu_layers=parse_layers(layers) if isinstance(layers, str) else layers,
+        overrides=tuple(Override.parse(text) for text in options.get("override_tensor", ())),
+        cache_on=check_cache_on(options.get("cache_on", "device")),
+    )
 
 
 def built_in_model() -> Path:

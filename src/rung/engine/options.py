@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence as Ids
-from typing import Literal, Unpack, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
 from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
 from rung.engine.sequence import Request, Sequence
@@ -20,6 +20,21 @@ CacheType = Literal["f32", "f16"]
 
 Activations = Literal["float32", "int8"]
 """How the inputs of products are taken: as they are, or rounded where weights are quantised."""
+
+
+class LoadOptions(TypedDict, total=False):
+    """How a model is to run: see `rung.load` for meanings and defaults."""
+
+    threads: int | None
+    threads_batch: int | None
+    context_length: int | None
+    slots: int
+    cache_type: str | None
+    activations: str | None
+    device: str
+    gpu_layers: int | str
+    override_tensor: Ids[str]
+    cache_on: str
 
 
 def check_activations(name: str | None) -> Activations | None:

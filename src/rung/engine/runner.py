@@ -5,31 +5,33 @@ T tokens, R rows that need logits, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import Backend, Compiling
-from rung.backends.choose import Devices, open_backends
+from rung.backends.base import HOST, Backend, Compiling
+from rung.backends.choose import DeviceOptions, Devices, open_backends
 from rung.engine.batch import Batch
 from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
-from rung.errors import BackendError, UsageError
+from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
-from rung.graph.ir import Graph
+from rung.graph.ir import Graph, Tensor
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
 from rung.schedule.costs import AssumedCosts
 from rung.schedule.execute import Executor, Uploading
-from rung.schedule.homes import Wishes, find_homes
+from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
+from rung.schedule.problem import Home
 from rung.storage import storage_type, stored
 
 # Tokens of one batch: enough for weights to be read from the cache many times over, few enough
 # for the widest activation of a 7B model to stay at 11 MB.
 MAX_TOKENS = 256
 
-DEFAULT_DEVICES = Devices()
 NO_WISHES = Wishes()
 
 
@@ -89,17 +91,49 @@ class ModelRunner:
         graph = build_graph(decoder, activations)
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
-        self.homes = find_homes(graph, backends, wishes, frozenset(constants))
-        self.executor = Executor(
+        self.notes: list[str] = []
+        self.executor = self._placed(
             graph,
-            backends,
-            {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
-            {"T": self.max_tokens, "R": self.max_tokens},
-            homes=self.homes,
-            costs=AssumedCosts(),
-            on_compile=on_compile,
-            on_upload=on_upload,
+            wishes,
+            lambda homes: Executor(
+                graph,
+                backends,
+                {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
+                {"T": self.max_tokens, "R": self.max_tokens},
+                homes=homes,
+                costs=AssumedCosts(),
+                on_compile=on_compile,
+                on_upload=on_upload,
+            ),
+            frozenset(constants),
         )
+
+    def _placed(
+        self,
+        graph: Graph,
+        wishes: Wishes,
+        attempt: Callable[[Mapping[Tensor, Home]], Executor],
+        constants: frozenset[str],
+    ) -> Executor:
+        """An executor with the layers asked for; "auto" takes fewer until they fit the device."""
+        layers = wanted_layers(graph, self.backends, wishes, constants)
+        while True:
+            exact = replace(wishes, gpu_layers=layers)
+            try:
+                executor = attempt(find_homes(graph, self.backends, exact, constants))
+                break
+            except MemoryLimitError:
+                if wishes.gpu_layers != "auto" or layers == 0:
+                    raise
+                # The estimate leaves out activations and copies: a tenth less each time.
+                layers -= max(1, layers // 10)
+        device = self.backends[0]
+        if wishes.gpu_layers == "auto" and device.memory != HOST and layers < layer_count(graph):
+            self.notes.append(
+                f"{layers} of {layer_count(graph)} layers fit the memory of {device.name}; "
+                "the others stay on the host"
+            )
+        return executor
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
         """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
@@ -192,24 +226,23 @@ def default_cache_type(checkpoint: Checkpoint) -> CacheType:
 def plan_model(
     checkpoint: Checkpoint,
     *,
-    threads: int | None = None,
     context_length: int | None = None,
     n_slots: int = 1,
     activations: str | None = None,
     cache_type: CacheType | None = None,
     max_tokens: int = MAX_TOKENS,
-    devices: Devices = DEFAULT_DEVICES,
     wishes: Wishes = NO_WISHES,
     on_compile: Compiling | None = None,
     on_upload: Uploading | None = None,
+    **devices: Unpack[DeviceOptions],
 ) -> ModelRunner:
     """A checkpoint ready to run on this machine.
 
-    threads: default the physical cores this process may use. context_length: positions a slot
-    holds, at most and by default the model's own. n_slots: sequences at once. activations: how
-    inputs of products with int8 weights are taken. cache_type: how keys and values are kept.
-    devices: which backends to use. wishes: what goes where. Raises UsageError for impossible
-    numbers and BackendError when memory, the kernel cache or a device fails.
+    context_length: positions a slot holds, at most and by default the model's own. n_slots:
+    sequences at once. activations: how inputs of products with int8 weights are taken. cache_type:
+    how keys and values are kept. wishes: what goes where. devices: which backends to use, and their
+    threads. Raises UsageError for impossible numbers and BackendError when memory, the kernel cache
+    or a device fails.
     """
     most = checkpoint.config.context_length
     context = most if context_length is None else context_length
@@ -219,7 +252,8 @@ def plan_model(
         raise UsageError(f"slots is {n_slots}, expected at least 1")
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     taken = choose_activations(checkpoint, activations)
-    backends = open_backends(devices, threads)
+    backends = open_backends(Devices(**devices))
+
     try:
         return ModelRunner(
             checkpoint,

@@ -17,6 +17,7 @@ from rung.graph.ir import Graph, Node, Tensor, concrete
 from rung.schedule.problem import Home
 
 CacheOn = Literal["device", "host"]
+Layers = int | Literal["auto", "all"]
 
 _BLOCK = re.compile(r"blk\.(\d+)\.|cache_[kv]-(\d+)$")
 _EMBEDDINGS = ("token_embd.", "position_embd.")
@@ -45,11 +46,11 @@ class Override:
 class Wishes:
     """Where a user wants things.
 
-    gpu_layers: so many layers from the end on the device; None is all that fit. overrides: later
+    gpu_layers: so many layers from the end on the device; "auto" is all that fit. overrides: later
     ones count more. cache_on: keys and values of a layer with its weights, or on the host.
     """
 
-    gpu_layers: int | None = None
+    gpu_layers: Layers = "auto"
     overrides: tuple[Override, ...] = ()
     cache_on: CacheOn = "device"
 
@@ -58,6 +59,22 @@ def layer_count(graph: Graph) -> int:
     """Layers that can be on a device: the blocks and the output."""
     blocks = [_block(tensor) for tensor in graph.tensors.values()]
     return 1 + max((block for block in blocks if block is not None), default=-1) + 1
+
+
+def parse_layers(text: str) -> Layers:
+    """auto, all, or a number. Raises UsageError for anything else."""
+    if text in ("auto", "all"):
+        return "auto" if text == "auto" else "all"
+    if not text.isdecimal():
+        raise UsageError(f"--gpu-layers is {text!r}, expected a number, auto or all")
+    return int(text)
+
+
+def check_cache_on(text: str) -> CacheOn:
+    """device or host. Raises UsageError for anything else."""
+    if text not in ("device", "host"):
+        raise UsageError(f"--cache-on is {text!r}, expected device or host")
+    return "device" if text == "device" else "host"
 
 
 def find_homes(
@@ -72,7 +89,7 @@ def find_homes(
     host = backends[-1]
     device = next((backend for backend in backends if backend.memory != HOST), None)
     layers = layer_count(graph)
-    wanted = _wanted_layers(graph, backends, wishes, constants)
+    wanted = wanted_layers(graph, backends, wishes, constants)
     readers = _readers(graph)
     homes: dict[Tensor, Home] = {}
     cause = f"layers on {device.name}: {wanted} of {layers}" if device else "the only memory"
@@ -92,23 +109,28 @@ def find_homes(
     return homes
 
 
-def _wanted_layers(
+def wanted_layers(
     graph: Graph, backends: Sequence[Backend], wishes: Wishes, constants: frozenset[str]
 ) -> int:
+    """How many layers go to the device. Raises UsageError for more than there are."""
     layers = layer_count(graph)
     device = next((backend for backend in backends if backend.memory != HOST), None)
-    if wishes.gpu_layers is None:
+    if wishes.gpu_layers == "auto":
         return 0 if device is None else fitting_layers(graph, device, wishes, constants)
+    if wishes.gpu_layers == "all":
+        return _checked(layers, device)
     if not 0 <= wishes.gpu_layers <= layers:
         raise UsageError(
             f"{wishes.gpu_layers} layers for a device, but this model has {layers}: "
             f"{layers - 1} blocks and the output; auto takes what fits"
         )
-    if wishes.gpu_layers and device is None:
-        raise UsageError(
-            f"{wishes.gpu_layers} layers for a device, but no device is in use; see --device"
-        )
-    return wishes.gpu_layers
+    return _checked(wishes.gpu_layers, device)
+
+
+def _checked(layers: int, device: Backend | None) -> int:
+    if layers and device is None:
+        raise UsageError(f"{layers} layers for a device, but no device is in use; see --device")
+    return layers
 
 
 _SPARE = 0.05

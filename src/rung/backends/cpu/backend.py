@@ -79,16 +79,21 @@ class TeamBackend(Backend):
 
 
 class CpuBackend(TeamBackend):
-    """The processor's cores. `threads` None takes the physical cores this process may use."""
+    """The processor's cores.
+
+    threads: None takes the physical cores this process may use. threads_batch: for more than one
+    token at once; None takes as many.
+    """
 
     name = "cpu"
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, threads_batch: int | None = None) -> None:
         super().__init__()
         host()
         load_kernels("cpu")
         check_pins(OPS.values())
-        self._team = Team(machine.default_threads() if threads is None else threads)
+        threads = machine.default_threads() if threads is None else threads
+        self._team = Team(threads, threads_batch)
 
     @property
     def team(self) -> Team:
@@ -97,6 +102,7 @@ class CpuBackend(TeamBackend):
     def describe(self) -> dict[str, Any]:
         return machine.describe() | {
             "threads": self.team.threads,
+            "threads for batches": self.team.batch,
             "kernel cache": str(cache.folder()),
         }
 

@@ -37,7 +37,7 @@ JOB = 0  # odd while a job is open, even between jobs
 ACTIVE = 8  # workers inside the open job
 PROGRAM = 16  # then: ops, counters, count, all written before JOB turns odd
 YIELD = 20  # address of the C function that gives up the processor
-THREADS = 21
+THREADS = 21  # that work on the job; more may be there
 QUIT = 24
 ASLEEP = 32  # then one line a worker: 1 while it sleeps or is about to
 
@@ -116,11 +116,12 @@ def work(control, worker):
         if job % 2 == 1 and job != last:
             word_add(control + ACTIVE * WORD, 1)
             # The job may have ended meanwhile; once counted as active, it cannot any more.
-            if word_load(control + JOB * WORD) == job:
+            still = word_load(control + JOB * WORD) == job
+            if still and worker + 1 < word_load(control + THREADS * WORD):
                 run_ops(control, worker + 1)
+                idle = 0
             word_add(control + ACTIVE * WORD, -1)
             last = job
-            idle = 0
             continue
         idle += 1
         if idle < _SPIN_JOB:

@@ -150,27 +150,28 @@ class CpuProgram:
 
     def submit(self, sizes: Mapping[str, int]) -> None:
         """Runs it for these sizes; on the CPU the caller's thread works too, so it also ends."""
+        threads = self._team.threads_for(sizes.get("T", 1))
         if self._sizes != sizes:
-            self._set_sizes(dict(sizes))
-        self._team.run(self._ops, self._counters)
+            self._set_sizes(dict(sizes), threads)
+        self._team.run(self._ops, self._counters, threads)
 
     def synchronize(self) -> None:
         """Nothing: `submit` returns when the work is done."""
 
-    def _set_sizes(self, sizes: dict[str, int]) -> None:
+    def _set_sizes(self, sizes: dict[str, int], threads: int) -> None:
         for symbol, places in self._patches.items():
             self._words[places] = sizes[symbol]
         for index, (kernel, node) in enumerate(zip(self.kernels, self._nodes, strict=True)):
-            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes)
+            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes, threads)
         self._sizes = sizes
 
-    def _parts(self, split: Split, node: Node, sizes: Mapping[str, int]) -> int:
+    def _parts(self, split: Split, node: Node, sizes: Mapping[str, int], threads: int) -> int:
         shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
         bound = {
             letter: sizes[size.name] if isinstance(size, Symbol) else size
             for letter, size in node.op.dims(shapes).items()
         }
-        return min(split.parts(bound, self._team.threads), loop.MOST_PARTS)
+        return min(split.parts(bound, threads), loop.MOST_PARTS)
 
 
 def load_entries(

@@ -64,18 +64,20 @@ def _yield_address() -> int:
 
 
 class Team:
-    """`threads` threads, of which the caller's is one."""
+    """Threads, of which the caller's is one: `threads` for one token, `batch` for more at once."""
 
-    def __init__(self, threads: int) -> None:
-        if not 1 <= threads <= MOST_THREADS:
-            raise UsageError(f"threads is {threads}, expected 1 to {MOST_THREADS}")
+    def __init__(self, threads: int, batch: int | None = None) -> None:
+        for name, count in (("threads", threads), ("threads for batches", batch)):
+            if count is not None and not 1 <= count <= MOST_THREADS:
+                raise UsageError(f"{name} is {count}, expected 1 to {MOST_THREADS}")
         self.threads = threads
+        self.batch = threads if batch is None else batch
         self._functions: ModuleType = module().load()
-        self._control = aligned_words(loop.ASLEEP + loop.LINE_WORDS * threads)
+        most = max(self.threads, self.batch)
+        self._control = aligned_words(loop.ASLEEP + loop.LINE_WORDS * most)
         self._control[loop.YIELD] = _yield_address()
-        self._control[loop.THREADS] = threads
         self._address = int(self._control.ctypes.data)
-        self._locks = [threading.Lock() for _ in range(threads - 1)]
+        self._locks = [threading.Lock() for _ in range(most - 1)]
         self._workers: list[threading.Thread] = []
         self._process = os.getpid()
         for index, lock in enumerate(self._locks):
@@ -96,8 +98,12 @@ class Team:
         while self._functions.work(self._address, index):
             lock.acquire()
 
-    def run(self, ops: NDArray[np.int64], counters: NDArray[np.int64]) -> None:
-        """Runs a program (see loop.py) to its end; counters are cleared first."""
+    def threads_for(self, tokens: int) -> int:
+        """How many threads work on a batch of so many tokens."""
+        return self.threads if tokens <= 1 else self.batch
+
+    def run(self, ops: NDArray[np.int64], counters: NDArray[np.int64], threads: int) -> None:
+        """Runs a program (see loop.py) on so many threads; counters are cleared first."""
         if os.getpid() != self._process:
             raise BackendError("a model does not survive a fork; load it in the child process")
         counters.fill(0)
@@ -105,9 +111,10 @@ class Team:
         control[loop.PROGRAM] = ops.ctypes.data
         control[loop.PROGRAM + 1] = counters.ctypes.data
         control[loop.PROGRAM + 2] = len(ops)
+        control[loop.THREADS] = threads
         functions, address = self._functions, self._address
         functions.open_job(address)
-        for index, lock in enumerate(self._locks):
+        for index, lock in enumerate(self._locks[: threads - 1]):
             if functions.claim_sleeper(address, index):
                 lock.release()
         functions.finish_job(address)

@@ -6,6 +6,7 @@ told to refuse, runs out of memory, and counts what is copied.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -48,7 +49,7 @@ class SimBuffer:
         return self.hidden.size_bytes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SimArena:
     """A piece of the device's memory."""
 
@@ -124,12 +125,17 @@ class SimBackend(Backend):
         return self.spec.memory - self._used if self.spec.memory else None
 
     def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> SimBuffer:
-        self._take(kind.size_bytes(shape))
-        return SimBuffer(kind, shape, host_memory.allocate(kind, shape))
+        size = kind.size_bytes(shape)
+        self._take(size)
+        buffer = SimBuffer(kind, shape, host_memory.allocate(kind, shape))
+        weakref.finalize(buffer, self._give, size)
+        return buffer
 
     def arena(self, size_bytes: int) -> SimArena:
         self._take(size_bytes)
-        return SimArena(host_memory.HostArena.of(size_bytes))
+        arena = SimArena(host_memory.HostArena.of(size_bytes))
+        weakref.finalize(arena, self._give, size_bytes)
+        return arena
 
     def _take(self, size_bytes: int) -> None:
         if self.spec.memory and self._used + size_bytes > self.spec.memory:
@@ -139,6 +145,9 @@ class SimBackend(Backend):
                 "needed; --gpu-layers auto takes what fits"
             )
         self._used += size_bytes
+
+    def _give(self, size_bytes: int) -> None:
+        self._used -= size_bytes
 
     def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
         host_memory.copy_values(cast(SimBuffer, target).hidden, source, shape)
