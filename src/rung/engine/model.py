@@ -219,7 +219,7 @@ def load(
         _check_count(name, options.get(name))  # type: ignore[arg-type]
     cache = check_cache_type(options.get("cache_type"))
     taken = check_activations(options.get("activations"))
-    wishes = _wishes(options)
+    wishes = wishes_of(options)
     checkpoint = open_checkpoint(built_in_model() if path is None else Path(path))
     context_length = options.get("context_length")
     _check_count("context_length", context_length, checkpoint.config.context_length)
@@ -243,7 +243,8 @@ def load(
     return Model(checkpoint, runner, opened)
 
 
-def _wishes(options: LoadOptions) -> Wishes:
+def wishes_of(options: LoadOptions) -> Wishes:
+    """Where the options want things. Raises UsageError for what cannot be read."""
     layers = options.get("gpu_layers", "auto")
     return Wishes(
         gpu_layers=parse_layers(layers) if isinstance(layers, str) else layers,

@@ -22,7 +22,7 @@ from rung.graph.ir import Graph, Tensor
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
-from rung.schedule.costs import AssumedCosts
+from rung.schedule.costs import machine_costs
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
@@ -101,7 +101,7 @@ class ModelRunner:
                 {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
                 {"T": self.max_tokens, "R": self.max_tokens},
                 homes=homes,
-                costs=AssumedCosts(),
+                costs=machine_costs(backends),
                 on_compile=on_compile,
                 on_upload=on_upload,
             ),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rung.backends.base import Backend
 from rung.graph.ir import Node
+from rung.schedule.problem import Costs
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,8 @@ class AssumedCosts:
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
         return source.copy_seconds(size_bytes) + target.copy_seconds(size_bytes)
+
+
+def machine_costs(backends: Sequence[Backend]) -> Costs:
+    """What is known of this machine."""
+    return AssumedCosts()

@@ -1,7 +1,8 @@
 """Homes: which backend holds each weight and each state, as the user asks or as memory allows.
 
 Layers are counted from the end, as llama.cpp does: one layer on a device is the output, then the
-last block, and so on down to the first; the token embedding stays with the host until all are.
+last block, and so on down to the first. The token embedding stays on the host until all are there,
+unless it is the output's matrix as well.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ def find_homes(
     homes: dict[Tensor, Home] = {}
     cause = f"layers on {device.name}: {wanted} of {layers}" if device else "the only memory"
     for tensor in _movable(graph, constants):
-        on_device = device is not None and _is_offloaded(tensor, layers, wanted)
+        on_device = device is not None and _is_offloaded(graph, tensor, layers, wanted)
         if tensor.role == "state" and wishes.cache_on == "host":
             homes[tensor] = Home(host, "--cache-on host" if on_device else cause)
         else:
@@ -147,7 +148,7 @@ def fitting_layers(graph: Graph, device: Backend, wishes: Wishes, constants: fro
         needed = sum(
             tensor.type.size_bytes(concrete(tensor.shape, {}))
             for tensor in _movable(graph, constants)
-            if _is_offloaded(tensor, layers, count)
+            if _is_offloaded(graph, tensor, layers, count)
             and not (tensor.role == "state" and wishes.cache_on == "host")
         )
         if needed <= free * (1 - _SPARE):
@@ -165,12 +166,17 @@ def _block(tensor: Tensor) -> int | None:
     return int(match[1] or match[2]) if match else None
 
 
-def _is_offloaded(tensor: Tensor, layers: int, wanted: int) -> bool:
+def _is_offloaded(graph: Graph, tensor: Tensor, layers: int, wanted: int) -> bool:
     """Whether a tensor belongs to the last `wanted` of so many layers; the output is the last."""
     block = _block(tensor)
-    if block is None and tensor.name.startswith(_EMBEDDINGS):
+    if block is None and tensor.name.startswith(_EMBEDDINGS) and not _is_output(graph, tensor):
         return wanted == layers
     return wanted > 0 and (layers - 1 if block is None else block) >= layers - wanted
+
+
+def _is_output(graph: Graph, tensor: Tensor) -> bool:
+    """Whether a table of embeddings is also the output's matrix."""
+    return tensor.name == "token_embd.weight" and "output.weight" not in graph.tensors
 
 
 def _override(homes: dict[Tensor, Home], override: Override, backends: Sequence[Backend]) -> None:

@@ -16,7 +16,8 @@ from __future__ import annotations
 from rung.backends.base import Backend
 from rung.errors import BackendError
 from rung.graph.ir import Node, Tensor
-from rung.schedule.problem import Home, Placement, Problem
+from rung.schedule.problem import Placement, Problem
+from rung.schedule.units import time_text
 
 Placements = dict[Node, Placement]
 
@@ -55,8 +56,17 @@ def pin(problem: Problem) -> Placements:
 
 
 def _anchor(problem: Problem, node: Node) -> Tensor | None:
-    """The state, or else the largest weight with a home, that a node must follow."""
-    roots = [t.root for t in node.tensors if t.root in problem.homes]
+    """The state, or else the largest weight with a home, that a node must follow.
+
+    A weight of which a node looks up a few rows does not hold it.
+    """
+    roots = [
+        tensor.root
+        for name, tensor in node.inputs.items()
+        if tensor is not None
+        and tensor.root in problem.homes
+        and not (tensor.role == "weight" and name in node.op.touched)
+    ]
     states = [t for t in roots if t.role == "state"]
     return max(states or roots, key=problem.size_bytes, default=None)
 
@@ -64,7 +74,8 @@ def _anchor(problem: Problem, node: Node) -> Tensor | None:
 def expand(problem: Problem, placed: Placements) -> Placements:
     """The other nodes: down from their inputs, up from their readers, and what is left on the host.
 
-    Of several backends the one that holds the most bytes of the inputs takes a node.
+    Of several backends that one takes a node which holds the most bytes of its inputs, or which is
+    the first to read its output.
     """
     result = dict(placed)
     for node in problem.graph.nodes:
@@ -92,12 +103,14 @@ def _sources(problem: Problem, placed: Placements, node: Node) -> dict[Backend, 
 
 
 def _targets(problem: Problem, placed: Placements, node: Node) -> dict[Backend, tuple[int, Tensor]]:
-    """Readers of a node's output by backend."""
+    """Backends that read a node's output; the one that reads it first weighs most.
+
+    What is made where it is first read need not be waited for elsewhere.
+    """
     found: dict[Backend, tuple[int, Tensor]] = {}
-    for reader in problem.readers.get(node.output.root, []):
+    for index, reader in enumerate(problem.readers.get(node.output.root, [])):
         if reader in placed:
-            backend = placed[reader].backend
-            found[backend] = (found.get(backend, (0, reader.output))[0] + 1, reader.output)
+            found.setdefault(placed[reader].backend, (-index, reader.output))
     return found
 
 
@@ -110,7 +123,7 @@ def _follow(
     """Places a node on the heaviest backend that supports it, if there is any."""
     by_weight = sorted(weights, key=lambda b: (-weights[b][0], problem.priority(b)))
     for backend in by_weight:
-        if problem.supports(backend, node):
+        if problem.supports(backend, node) and problem.has_weights(backend, node):
             placed[node] = Placement(backend, f"with {weights[backend][1].name}")
             return
 
@@ -125,7 +138,7 @@ def upgrade(problem: Problem, placed: Placements) -> Placements:
                 continue
             there, stay = problem.seconds(other, node), problem.seconds(here, node)
             if there < stay:
-                cause = f"upgrade: {_time(there)}, on {here.name} {_time(stay)}"
+                cause = f"upgrade: {time_text(there)}, on {here.name} {time_text(stay)}"
                 result[node] = Placement(other, cause)
                 break
     return result
@@ -147,7 +160,7 @@ def offload(problem: Problem, placed: Placements) -> Placements:
             copying = problem.costs.copy_seconds(here, other, moved)
             there, stay = problem.seconds(other, node) + copying, problem.seconds(here, node)
             if there < stay:
-                cause = f"offload: {_time(there)} with copies, on {here.name} {_time(stay)}"
+                cause = f"offload: {time_text(there)} with copies, on {here.name} {time_text(stay)}"
                 result[node] = Placement(other, cause)
                 break
     return result
@@ -160,14 +173,3 @@ def _holds_state(node: Node) -> bool:
 def _on_host(problem: Problem, node: Node, cause: str) -> Placement:
     """The host, which has a kernel for everything; compiling says where it has not."""
     return Placement(problem.host, cause)
-
-
-def _time(seconds: float) -> str:
-    """Three digits and a unit."""
-    for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
-
-
-__all__ = ["Home", "Placements", "expand", "offload", "pin", "place", "upgrade"]

@@ -33,6 +33,16 @@ class Plan:
         return sum(self.problem.size_bytes(copy.tensor) for copy in self.copies)
 
     @property
+    def seconds(self) -> float:
+        """Predicted time of a run: nodes and copies one after another."""
+        problem = self.problem
+        nodes = sum(problem.seconds(self.placed[n].backend, n) for n in problem.graph.nodes)
+        return nodes + sum(
+            problem.costs.copy_seconds(copy.source, copy.target, problem.size_bytes(copy.tensor))
+            for copy in self.copies
+        )
+
+    @property
     def layout(self) -> tuple[tuple[Node, str], ...]:
         """Nodes in order with their backends: plans that agree in this run the same programs."""
         return tuple(

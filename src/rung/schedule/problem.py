@@ -70,6 +70,16 @@ class Problem:
             self._known[key] = backend.supports(node)
         return bool(self._known[key])
 
+    def has_weights(self, backend: Backend, node: Node) -> bool:
+        """Whether a backend can read all weights of a node without a copy."""
+        for tensor in node.tensors:
+            home = self.homes.get(tensor.root)
+            if home is None or tensor.role != "weight":
+                continue
+            if not (backend.accepts(HOST) or backend.accepts(home.backend.memory)):
+                return False
+        return True
+
     def seconds(self, backend: Backend, node: Node) -> float:
         """Predicted time of a node; asked once for nodes that are alike."""
         key = ("seconds", backend.name, node.signature)

@@ -1,0 +1,103 @@
+"""`rung plan`: where every part of a model would run, and why."""
+
+from __future__ import annotations
+
+import json as json_format
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rung.cli import options, show
+
+if TYPE_CHECKING:
+    from rung.engine.draft import Draft
+
+
+def plan(
+    model: options.OptionalModel = None,
+    batch: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--batch",
+            "-b",
+            metavar="N",
+            help="Tokens at once; may be given several times. Without it, 1 (a step of decoding) "
+            "and a full prompt batch.",
+            show_default=False,
+        ),
+    ] = None,
+    nodes: Annotated[
+        bool, typer.Option("--nodes/--no-nodes", help="A line for every node, or splits only.")
+    ] = True,
+    threads: options.Threads = None,
+    threads_batch: options.ThreadsBatch = None,
+    context: options.Context = None,
+    cache_type: options.CacheType = None,
+    activations: options.Activations = None,
+    device: options.Device = "cpu",
+    gpu_layers: options.GpuLayers = "auto",
+    override_tensor: options.OverrideTensor = None,
+    cache_on: options.CacheOn = "device",
+    json: options.Json = False,
+) -> None:
+    """Show where every part of a model would run, and why; nothing is loaded or run.
+
+    Splits are neighboring nodes on one backend. In brackets stands the backend with the reason for
+    its choice; then the predicted time, and what the node reads, with sizes for this batch.
+    """
+    from rung.engine.draft import draft
+    from rung.engine.model import built_in_model, wishes_of
+    from rung.engine.options import LoadOptions, check_cache_type
+    from rung.engine.runner import MAX_TOKENS
+    from rung.formats import open_checkpoint
+
+    wishes = wishes_of(
+        LoadOptions(gpu_layers=gpu_layers, override_tensor=override_tensor or (), cache_on=cache_on)
+    )
+    cache = check_cache_type(cache_type)
+    checkpoint = open_checkpoint(model or built_in_model())
+    full = min(MAX_TOKENS, context or checkpoint.config.context_length)
+    drafted = draft(
+        checkpoint,
+        batch or [1, full],
+        context_length=context,
+        activations=activations,
+        cache_type=cache,
+        wishes=wishes,
+        device=device,
+        threads=threads,
+        threads_batch=threads_batch,
+    )
+    if json:
+        print(json_format.dumps(_facts(drafted), indent=2))
+    else:
+        print(_text(drafted, nodes=nodes))
+
+
+def _text(drafted: Draft, *, nodes: bool) -> str:
+    from rung.schedule.show import lines
+
+    parts = ["\n".join(lines(plan, nodes=nodes)) for plan in drafted.plans.values()]
+    memories = []
+    if len(drafted.memory) > 1:
+        memories.append(f"{drafted.layers} of {drafted.all_layers} layers on the device")
+    for memory, use in drafted.memory.items():
+        memories.append(
+            f"{memory} memory: {show.size(use.total_bytes)} "
+            f"(weights {show.size(use.weights_bytes)}, keys and values "
+            f"{show.size(use.cache_bytes)}, activations {show.size(use.activations_bytes)})"
+        )
+    return "\n\n".join([*parts, "\n".join(memories)])
+
+
+def _facts(drafted: Draft) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from rung.schedule.show import facts
+
+    return {
+        "plans": [facts(plan) for plan in drafted.plans.values()],
+        "memory": {memory: asdict(use) for memory, use in drafted.memory.items()},
+        "layers_on_device": drafted.layers,
+        "layers": drafted.all_layers,
+    }

@@ -1,0 +1,106 @@
+"""A plan without running it: what would be where, copied and predicted, nothing allocated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Unpack
+
+from rung.backends.base import Backend
+from rung.backends.choose import DeviceOptions, Devices, open_backends
+from rung.engine.options import CacheType
+from rung.engine.runner import (
+    MAX_TOKENS,
+    NO_WISHES,
+    build_decoder,
+    build_graph,
+    choose_activations,
+)
+from rung.errors import UsageError
+from rung.formats.base import Checkpoint
+from rung.graph.ir import Graph, Tensor, concrete
+from rung.schedule.costs import machine_costs
+from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
+from rung.schedule.plan import Plan, make_plan
+from rung.schedule.problem import Home, Problem
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """Bytes of one memory: weights, keys and values, activations and copies."""
+
+    weights_bytes: int = 0
+    cache_bytes: int = 0
+    activations_bytes: int = 0
+
+    @property
+    def total_bytes(self) -> int:
+        """All of them."""
+        return self.weights_bytes + self.cache_bytes + self.activations_bytes
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Plans for some batch sizes, and what every memory would hold."""
+
+    plans: Mapping[int, Plan]
+    memory: Mapping[str, MemoryUse]
+    layers: int  # on the device
+    all_layers: int
+
+
+def draft(
+    checkpoint: Checkpoint,
+    batches: Sequence[int],
+    *,
+    context_length: int | None = None,
+    activations: str | None = None,
+    cache_type: CacheType | None = None,
+    wishes: Wishes = NO_WISHES,
+    **devices: Unpack[DeviceOptions],
+) -> Draft:
+    """Plans for batches of so many tokens of one sequence.
+
+    Raises UsageError for batches that the model could not have, and for wishes that cannot be met.
+    """
+    context = context_length or checkpoint.config.context_length
+    most = min(MAX_TOKENS, context)
+    for tokens in batches:
+        if not 1 <= tokens <= context:
+            raise UsageError(f"a batch of {tokens} tokens, expected 1 to {context}")
+    decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache_type)
+    graph = build_graph(decoder, choose_activations(checkpoint, activations))
+    constants = frozenset(decoder.constants)
+    backends = open_backends(Devices(**devices))
+    try:
+        layers = wanted_layers(graph, backends, wishes, constants)
+        homes = find_homes(graph, backends, wishes, constants)
+        costs = machine_costs(backends)
+        plans = {
+            tokens: make_plan(Problem(graph, backends, homes, {"T": tokens, "R": 1}, costs))
+            for tokens in batches
+        }
+        sizes = {"T": max(most, *batches), "R": max(most, *batches)}
+        memory = _memory(graph, backends, homes, plans, sizes)
+    finally:
+        for backend in backends:
+            backend.close()
+    return Draft(plans, memory, layers, layer_count(graph))
+
+
+def _memory(
+    graph: Graph,
+    backends: Sequence[Backend],
+    homes: Mapping[Tensor, Home],
+    plans: Mapping[int, Plan],
+    sizes: Mapping[str, int],
+) -> dict[str, MemoryUse]:
+    found: dict[str, list[int]] = {backend.memory: [0, 0, 0] for backend in backends}
+    for kind, role in enumerate(("weight", "state")):
+        for tensor in graph.of_role(role):  # type: ignore[arg-type]
+            home = homes[tensor].backend if tensor in homes else backends[-1]
+            found[home.memory][kind] += tensor.type.size_bytes(concrete(tensor.shape, sizes))
+    for plan in plans.values():
+        for memory, shared in plan.memory(sizes).items():
+            found[memory][2] = max(found[memory][2], shared.size_bytes)
+    return {memory: MemoryUse(*numbers) for memory, numbers in found.items()}
