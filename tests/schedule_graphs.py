@@ -35,6 +35,10 @@ class FasterHost(TeamBackend):
         return self._cpu
 
     @property
+    def identity(self) -> str:
+        return self.name
+
+    @property
     def team(self) -> Team:
         return self._cpu.team
 

@@ -46,18 +46,28 @@ class Cost:
     bytes: float
 
 
+PARTS = 2
+"""Parts for each thread: one that was held up at the start leaves work for the others."""
+
+
 @dataclass(frozen=True)
 class Split:
-    """How a kernel's work divides: units of `grain` along the product of some dimensions."""
+    """How a kernel's work divides: units of `grain` along the product of some dimensions.
+
+    per_thread: how many parts for each thread at most; 0 is what is best on this machine.
+    """
 
     dims: str  # letters of the op's shapes, such as "N" or "TH"; "" for work that cannot be cut
     grain: int = 1
-    # With two parts for each thread, one that was held up at the start leaves work for the others.
-    per_thread: int = 2
+    per_thread: int = 0
 
-    def parts(self, sizes: Mapping[str, int], threads: int) -> int:
-        """Number of parts for these sizes; 0 when there is nothing to do."""
-        most = 1 if threads == 1 else threads * self.per_thread
+    def parts(self, sizes: Mapping[str, int], threads: int, per_thread: int = 0) -> int:
+        """Number of parts for these sizes, 0 when there is nothing to do.
+
+        per_thread: what is best on this machine, for splits that leave it open.
+        """
+        each = self.per_thread or per_thread or PARTS
+        most = 1 if threads == 1 else threads * each
         units = 1
         for letter in self.dims:
             units *= sizes[letter]

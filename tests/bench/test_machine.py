@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from rung.backends.cpu.caches import ASSUMED_BYTES, last_cache_bytes
 from rung.bench import machine, machine_file
-from rung.bench.caches import ASSUMED_BYTES, last_cache_bytes
 from rung.bench.machine import Limits, Peak
 from rung.bench.probes.rates import rates_here
 from rung.errors import BackendError

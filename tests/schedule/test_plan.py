@@ -14,14 +14,14 @@ from rung.backends.cpu.backend import CpuBackend
 from rung.backends.sim.backend import SimBackend
 from rung.backends.sim.spec import SimSpec
 from rung.graph.ir import Graph, Tensor
-from rung.schedule.costs import AssumedCosts
+from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Home, Problem
 from rung.storage import StoredTensor
 from schedule_graphs import ROWS, FasterHost, graphs
 
-COSTS = AssumedCosts()
+COSTS = MachineCosts()
 GRAPHS = graphs()
 REFUSALS = st.sets(st.sampled_from(["linear", "add", "rms_norm", "swiglu", "head_norm"]))
 Weights = dict[Tensor, StoredTensor]

@@ -110,6 +110,10 @@ class Backend(ABC):
         """How long a node takes, where the backend itself can tell."""
         return None
 
+    def kernel_name(self, node: Node) -> str | None:
+        """The kernel that computes a node, by the name under which its rates are measured."""
+        return None
+
     def copy_seconds(self, size_bytes: int) -> float:
         """How long bytes take from the host to its memory, or back."""
         return 0.0

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.cpu.program import CpuProgram
-from rung.bench.caches import last_cache_bytes
 from rung.bench.check import case_inputs, copied, reference
 from rung.bench.shapes import cut
 from rung.bench.targets import Case, case_specs, resident

@@ -19,7 +19,7 @@ from rung.bench.runner import Entry
 from rung.bench.shapes import letters
 from rung.bench.targets import activation_type, weight_name
 from rung.errors import KernelError
-from rung.registry import Cost
+from rung.registry import PARTS, Cost
 from rung.storage import F32
 
 READING = "reading"
@@ -110,7 +110,7 @@ def make_row(
     over = None
     if first is not None and first.samples:
         over = float(np.median(first.samples)) / p50
-    per_thread = entry.kernel.options["split"].per_thread if entry.parts is None else entry.parts
+    per_thread = entry.parts or entry.kernel.options["split"].per_thread or PARTS
     return Row(
         op=op.name,
         form=entry.kernel.form,

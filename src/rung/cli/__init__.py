@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from rung import __version__
-from rung.cli import bench, chat, convert, devices, generate, info, kernels, plan, tokenize
+from rung.cli import bench, chat, convert, devices, generate, info, kernels, plan, tokenize, tune
 from rung.cli.errors import exit_codes
 from rung.cli.streams import open_missing, use_utf8
 
@@ -68,6 +68,7 @@ app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("devices")(devices.devices)
 app.command("plan")(plan.plan)
+app.command("tune")(tune.tune)
 app.add_typer(kernels.app)
 app.add_typer(bench.app)
 

@@ -26,6 +26,9 @@ def plan(
             show_default=False,
         ),
     ] = None,
+    depth: Annotated[
+        int, typer.Option("--depth", metavar="N", help="Tokens that come before the batch.")
+    ] = 0,
     nodes: Annotated[
         bool, typer.Option("--nodes/--no-nodes", help="A line for every node, or splits only.")
     ] = True,
@@ -60,6 +63,7 @@ def plan(
     drafted = draft(
         checkpoint,
         batch or [1, full],
+        depth=depth,
         context_length=context,
         activations=activations,
         cache_type=cache,

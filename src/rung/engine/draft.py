@@ -19,10 +19,12 @@ from rung.engine.runner import (
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.schedule.costs import machine_costs
+from rung.schedule.costs import batch_sizes
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Home, Problem
+from rung.tuning.file import apply_rates
+from rung.tuning.probe import machine_costs
 
 
 @dataclass(frozen=True)
@@ -53,31 +55,37 @@ def draft(
     checkpoint: Checkpoint,
     batches: Sequence[int],
     *,
+    depth: int = 0,
     context_length: int | None = None,
     activations: str | None = None,
     cache_type: CacheType | None = None,
     wishes: Wishes = NO_WISHES,
     **devices: Unpack[DeviceOptions],
 ) -> Draft:
-    """Plans for batches of so many tokens of one sequence.
+    """Plans for batches of so many tokens of one sequence, after `depth` others.
 
     Raises UsageError for batches that the model could not have, and for wishes that cannot be met.
     """
     context = context_length or checkpoint.config.context_length
     most = min(MAX_TOKENS, context)
     for tokens in batches:
-        if not 1 <= tokens <= context:
-            raise UsageError(f"a batch of {tokens} tokens, expected 1 to {context}")
+        if tokens < 1 or depth < 0 or depth + tokens > context:
+            after = f" after {depth}" if depth else ""
+            raise UsageError(f"a batch of {tokens} tokens{after}, expected 1 to {context} in all")
     decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache_type)
     graph = build_graph(decoder, choose_activations(checkpoint, activations))
     constants = frozenset(decoder.constants)
-    backends = open_backends(Devices(**devices))
+    chosen_devices = Devices(**devices)
+    backends = open_backends(chosen_devices)
+    apply_rates(backends, chosen_devices)
     try:
         layers = wanted_layers(graph, backends, wishes, constants)
         homes = find_homes(graph, backends, wishes, constants)
-        costs = machine_costs(backends)
+        costs = machine_costs(backends, graph)
         plans = {
-            tokens: make_plan(Problem(graph, backends, homes, {"T": tokens, "R": 1}, costs))
+            tokens: make_plan(
+                Problem(graph, backends, homes, batch_sizes(tokens, depth=depth), costs)
+            )
             for tokens in batches
         }
         sizes = {"T": max(most, *batches), "R": max(most, *batches)}

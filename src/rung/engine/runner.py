@@ -22,11 +22,12 @@ from rung.graph.ir import Graph, Tensor
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
 from rung.models.config import Config
 from rung.models.decoder import Decoder
-from rung.schedule.costs import machine_costs
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
 from rung.storage import storage_type, stored
+from rung.tuning.file import apply_rates
+from rung.tuning.probe import machine_costs
 
 # Tokens of one batch: enough for weights to be read from the cache many times over, few enough
 # for the widest activation of a 7B model to stay at 11 MB.
@@ -92,6 +93,7 @@ class ModelRunner:
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
         self.notes: list[str] = []
+        costs = machine_costs(backends, graph, on_compile=on_compile)
         self.executor = self._placed(
             graph,
             wishes,
@@ -101,7 +103,7 @@ class ModelRunner:
                 {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
                 {"T": self.max_tokens, "R": self.max_tokens},
                 homes=homes,
-                costs=machine_costs(backends),
+                costs=costs,
                 on_compile=on_compile,
                 on_upload=on_upload,
             ),
@@ -252,7 +254,9 @@ def plan_model(
         raise UsageError(f"slots is {n_slots}, expected at least 1")
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     taken = choose_activations(checkpoint, activations)
-    backends = open_backends(Devices(**devices))
+    chosen_devices = Devices(**devices)
+    backends = open_backends(chosen_devices)
+    apply_rates(backends, chosen_devices)
 
     try:
         return ModelRunner(

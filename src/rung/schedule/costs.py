@@ -1,22 +1,63 @@
-"""Predicted times: what the backend itself can tell, else rates of this machine."""
+"""Predicted times: what a backend itself can tell, else measured rates, else plain assumptions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from rung.backends.base import Backend
-from rung.graph.ir import Node
-from rung.schedule.problem import Costs
+from rung.graph.ir import Node, Tensor, concrete
+from rung.registry import Cost
+from rung.schedule.rates import Rates
+
+BY_OPERATIONS = frozenset(("linear", "attention"))
+"""Ops whose time goes with their operations; that of others goes with bytes."""
+
+KEYS = "keys"
+"""Name of the run-time size that says how many keys a token sees on average."""
+
+
+def batch_sizes(tokens: int, *, depth: int = 0, rows: int = 1) -> dict[str, int]:
+    """Run-time sizes of a batch of one sequence that comes after `depth` tokens."""
+    return {"T": tokens, "R": rows, KEYS: depth + (tokens + 1) // 2}
+
+
+def node_cost(node: Node, sizes: Mapping[str, int]) -> Cost:
+    """Operations and bytes of a node; attention over as many keys as there are, not as could be."""
+    shapes = {name: concrete(t.shape, sizes) for name, t in node.inputs.items() if t is not None}
+    if node.op.name == "attention" and KEYS in sizes:
+        (_, G, C, D), L = shapes["v_SGCD"], shapes["k_SGPDL"][-1]
+        C = min(C, sizes[KEYS])
+        shapes |= {"v_SGCD": (1, G, C, D), "k_SGPDL": (1, G, -(-C // L), D, L)}
+    return node.op.cost(shapes, node.specs, node.attributes)
+
+
+def rates_key(backend: Backend, node: Node) -> str | None:
+    """Under what a node's rates are kept: its kernel and the types of its inputs."""
+    kernel = backend.kernel_name(node)
+    if kernel is None:
+        return None
+    fixed = node.op.optional | set(node.op.types)
+    types = [t.type.name for n, t in node.inputs.items() if t is not None and n not in fixed]
+    return f"{kernel} {','.join(types)}"
+
+
+def work_of(op: str, cost: Cost, tokens: int) -> float:
+    """What one token needs, in the unit that a kernel's rates count."""
+    return (cost.flops if op in BY_OPERATIONS else cost.bytes) / max(tokens, 1)
 
 
 @dataclass(frozen=True)
-class AssumedCosts:
-    """Times from plain assumptions, where nothing has been measured.
+class MachineCosts:
+    """Times on this machine.
 
-    gflops and gbs: 1e9 operations and bytes a second of the host's backends.
+    rates: what has been measured. weights_bytes: of the model; they are read from memory where they
+    do not fit the last cache. gflops and gbs: assumed, 1e9 operations and bytes a second, of
+    kernels that were not measured.
     """
 
+    rates: Rates = field(default_factory=Rates)
+    weights_bytes: int = 0
     gflops: float = 100.0
     gbs: float = 20.0
 
@@ -25,14 +66,31 @@ class AssumedCosts:
         known = backend.seconds(node, sizes)
         if known is not None:
             return known
-        cost = node.cost(sizes)
-        return 1e-6 + max(cost.flops / self.gflops, cost.bytes / self.gbs) / 1e9
+        cost = node_cost(node, sizes)
+        key = rates_key(backend, node)
+        rates = self.rates.kernels.get(key) if key is not None else None
+        if rates is None:
+            return 1e-6 + max(cost.flops / self.gflops, cost.bytes / self.gbs) / 1e9
+        tokens = _tokens(node, sizes)
+        weights = sum(t.type.size_bytes(concrete(t.shape, sizes)) for t in _weights(node))
+        in_memory = self.weights_bytes > self.rates.cache_bytes
+        work = work_of(node.op.name, cost, tokens)
+        return rates.seconds(tokens, work, weights if in_memory else 0.0)
 
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
         return source.copy_seconds(size_bytes) + target.copy_seconds(size_bytes)
 
 
-def machine_costs(backends: Sequence[Backend]) -> Costs:
-    """What is known of this machine."""
-    return AssumedCosts()
+def _tokens(node: Node, sizes: Mapping[str, int]) -> int:
+    """Rows that a node works on: of the batch, or those whose logits are wanted."""
+    first = concrete(node.output.shape[:1], sizes)[0]
+    return first if node.op.inplace is None else sizes["T"]
+
+
+def _weights(node: Node) -> list[Tensor]:
+    return [
+        tensor
+        for name, tensor in node.inputs.items()
+        if tensor is not None and tensor.role == "weight" and name not in node.op.touched
+    ]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling, Program
 from rung.graph.ir import Graph, Tensor, concrete
+from rung.schedule.costs import batch_sizes
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.split import Copy
@@ -160,7 +161,7 @@ class Executor:
         return concrete(tensor.shape, self.most)
 
     def _problem(self, tokens: int) -> Problem:
-        sizes = {"T": tokens, "R": 1}
+        sizes = batch_sizes(tokens)
         return Problem(self.graph, self.backends, self.homes, sizes, self._costs)
 
     def _upload(self, on_upload: Uploading | None) -> None:

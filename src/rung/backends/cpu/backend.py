@@ -38,6 +38,9 @@ class TeamBackend(Backend):
             raise found
         return found
 
+    def kernel_name(self, node: Node) -> str | None:
+        return self.kernel(node).name
+
     def _select(self, node: Node) -> Kernel:
         return select(node.op, self.name, node.specs, node.attributes)
 
@@ -47,6 +50,11 @@ class TeamBackend(Backend):
         except KernelError:
             return False
         return True
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """What its measured rates hold for: threads, or a library and its version."""
 
     @property
     @abstractmethod
@@ -82,18 +90,29 @@ class CpuBackend(TeamBackend):
     """The processor's cores.
 
     threads: None takes the physical cores this process may use. threads_batch: for more than one
-    token at once; None takes as many.
+    token at once; None takes as many. allowed: how many there were to choose from.
     """
 
     name = "cpu"
 
-    def __init__(self, threads: int | None = None, threads_batch: int | None = None) -> None:
+    def __init__(
+        self,
+        threads: int | None = None,
+        threads_batch: int | None = None,
+        *,
+        allowed: int | None = None,
+    ) -> None:
         super().__init__()
         host()
         load_kernels("cpu")
         check_pins(OPS.values())
         threads = machine.default_threads() if threads is None else threads
         self._team = Team(threads, threads_batch)
+        self._allowed = threads if allowed is None else allowed
+
+    @property
+    def identity(self) -> str:
+        return f"{self._allowed} threads"
 
     @property
     def team(self) -> Team:

@@ -133,6 +133,7 @@ class CpuProgram:
         self._words, self._patches = self._lay_out(blocks)
         self._ops[:, 3] = waits(nodes, memory)
         self._sizes: dict[str, int] | None = None
+        self._cut = (0, 0)  # threads, and parts for each of them
 
     def _lay_out(self, blocks: Sequence[Block]) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """All blocks one after another, and where each symbol stands in them."""
@@ -150,28 +151,30 @@ class CpuProgram:
 
     def submit(self, sizes: Mapping[str, int]) -> None:
         """Runs it for these sizes; on the CPU the caller's thread works too, so it also ends."""
-        threads = self._team.threads_for(sizes.get("T", 1))
-        if self._sizes != sizes:
-            self._set_sizes(dict(sizes), threads)
+        tokens = sizes.get("T", 1)
+        threads, per_thread = self._team.threads_for(tokens), self._team.parts_for(tokens)
+        if self._sizes != sizes or self._cut != (threads, per_thread):
+            self._cut = (threads, per_thread)
+            self._set_sizes(dict(sizes))
         self._team.run(self._ops, self._counters, threads)
 
     def synchronize(self) -> None:
         """Nothing: `submit` returns when the work is done."""
 
-    def _set_sizes(self, sizes: dict[str, int], threads: int) -> None:
+    def _set_sizes(self, sizes: dict[str, int]) -> None:
         for symbol, places in self._patches.items():
             self._words[places] = sizes[symbol]
         for index, (kernel, node) in enumerate(zip(self.kernels, self._nodes, strict=True)):
-            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes, threads)
+            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes)
         self._sizes = sizes
 
-    def _parts(self, split: Split, node: Node, sizes: Mapping[str, int], threads: int) -> int:
+    def _parts(self, split: Split, node: Node, sizes: Mapping[str, int]) -> int:
         shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
         bound = {
             letter: sizes[size.name] if isinstance(size, Symbol) else size
             for letter, size in node.op.dims(shapes).items()
         }
-        return min(split.parts(bound, threads), loop.MOST_PARTS)
+        return min(split.parts(bound, *self._cut), loop.MOST_PARTS)
 
 
 def load_entries(

@@ -72,6 +72,9 @@ class Team:
                 raise UsageError(f"{name} is {count}, expected 1 to {MOST_THREADS}")
         self.threads = threads
         self.batch = threads if batch is None else batch
+        # Into how many parts a thread's share of an op is cut, for a token and for more; 0 is as
+        # each kernel has it.
+        self.parts = self.parts_batch = 0
         self._functions: ModuleType = module().load()
         most = max(self.threads, self.batch)
         self._control = aligned_words(loop.ASLEEP + loop.LINE_WORDS * most)
@@ -101,6 +104,10 @@ class Team:
     def threads_for(self, tokens: int) -> int:
         """How many threads work on a batch of so many tokens."""
         return self.threads if tokens <= 1 else self.batch
+
+    def parts_for(self, tokens: int) -> int:
+        """How many parts for each thread; 0 leaves it to the kernel."""
+        return self.parts if tokens <= 1 else self.parts_batch
 
     def run(self, ops: NDArray[np.int64], counters: NDArray[np.int64], threads: int) -> None:
         """Runs a program (see loop.py) on so many threads; counters are cleared first."""

@@ -1,0 +1,128 @@
+"""What kernels of this machine have been measured to take, as numbers; predictions from them.
+
+A kernel's time for T tokens is `fixed_s` + `work_s` · work, where work is what one token needs: the
+operations of a product or of attention, the bytes of anything else. Both are measured for some T,
+with weights in the cache. Where the weights of a model do not fit the last cache, a product takes
+at least what reading them from memory takes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """Seconds for `tokens` tokens: fixed_s + work_s for each unit of one token's work."""
+
+    tokens: int
+    fixed_s: float
+    work_s: float
+
+    def seconds(self, work: float) -> float:
+        """Predicted time."""
+        return self.fixed_s + self.work_s * work
+
+
+@dataclass(frozen=True)
+class KernelRates:
+    """One kernel: points by tokens, and for products the time to read a byte of weights."""
+
+    points: tuple[Point, ...]
+    byte_s: float = 0.0
+
+    def seconds(self, tokens: int, work: float, weight_bytes: float) -> float:
+        """Predicted time; weight_bytes is 0 where the weights are in the cache.
+
+        Between points by powers: a straight line through logarithms.
+        """
+        reading = self.byte_s * weight_bytes
+        return max(self._computing(max(tokens, 1), work), reading)
+
+    def _computing(self, tokens: int, work: float) -> float:
+        above = next((p for p in self.points if p.tokens >= tokens), None)
+        below = next((p for p in reversed(self.points) if p.tokens <= tokens), None)
+        if above is None or below is None:
+            nearest = above or below
+            assert nearest is not None
+            return nearest.seconds(work) * max(1.0, tokens / nearest.tokens)
+        if above.tokens == below.tokens:
+            return above.seconds(work)
+        share = math.log(tokens / below.tokens) / math.log(above.tokens / below.tokens)
+        low, high = math.log(below.seconds(work)), math.log(above.seconds(work))
+        return math.exp(low + share * (high - low))
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Everything that is known of a machine. kernels: by name, such as linear:f32/cpu=6.
+
+    cache_bytes: of the last cache. copy_gbs: 1e9 bytes a second, memory to memory.
+    threads, threads_batch: what was fastest for a token and for prompts. parts, parts_batch: into
+    how many parts a thread's share of an op is best cut. 0 where it was not measured.
+    """
+
+    kernels: Mapping[str, KernelRates] = field(default_factory=dict)
+    cache_bytes: int = 0
+    copy_gbs: float = 0.0
+    threads: int = 0
+    threads_batch: int = 0
+    parts: int = 0
+    parts_batch: int = 0
+    date: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "kernels": {
+                name: {
+                    "points": [[p.tokens, p.fixed_s, p.work_s] for p in rates.points],
+                    "byte_s": rates.byte_s,
+                }
+                for name, rates in sorted(self.kernels.items())
+            },
+            "cache_bytes": self.cache_bytes,
+            "copy_gbs": self.copy_gbs,
+            "threads": self.threads,
+            "threads_batch": self.threads_batch,
+            "parts": self.parts,
+            "parts_batch": self.parts_batch,
+            "date": self.date,
+        }
+
+    @staticmethod
+    def from_json(values: Mapping[str, Any]) -> Rates:
+        """The rates again. Raises ValueError, KeyError or TypeError for anything else."""
+        kernels = {str(name): _kernel_rates(known) for name, known in values["kernels"].items()}
+        return Rates(
+            kernels=kernels,
+            cache_bytes=int(values["cache_bytes"]),
+            copy_gbs=_finite(values["copy_gbs"]),
+            threads=int(values["threads"]),
+            threads_batch=int(values["threads_batch"]),
+            parts=int(values["parts"]),
+            parts_batch=int(values["parts_batch"]),
+            date=str(values["date"]),
+        )
+
+
+def _kernel_rates(values: Mapping[str, Any]) -> KernelRates:
+    points = tuple(
+        Point(int(tokens), _finite(fixed_s), _finite(work_s))
+        for tokens, fixed_s, work_s in values["points"]
+    )
+    if not points or list(points) != sorted(points, key=lambda point: point.tokens):
+        raise ValueError("points in no order")
+    if any(point.tokens < 1 or point.seconds(1.0) <= 0 for point in points):
+        raise ValueError("a point that takes no time")
+    return KernelRates(points, _finite(values["byte_s"]))
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not 0 <= number < math.inf:
+        raise ValueError(f"{number} is no time or rate")
+    return number
