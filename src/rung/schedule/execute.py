@@ -124,9 +124,10 @@ class Executor:
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
 
-    def plan(self, tokens: int) -> Plan:
-        """The plan for a batch of so many tokens."""
-        return make_plan(self._problem(tokens))
+    def plan(self, tokens: int, *, depth: int = 0) -> Plan:
+        """The plan for a batch of so many tokens of one sequence, after `depth` others."""
+        sizes = batch_sizes(tokens, depth=depth)
+        return make_plan(Problem(self.graph, self.backends, self.homes, sizes, self._costs))
 
     def compiled(self, tokens: int) -> _Compiled:
         """The programs for a batch of so many tokens: one plan serves sizes up to twice its own."""
@@ -159,10 +160,6 @@ class Executor:
 
     def _shape(self, tensor: Tensor) -> tuple[int, ...]:
         return concrete(tensor.shape, self.most)
-
-    def _problem(self, tokens: int) -> Problem:
-        sizes = batch_sizes(tokens)
-        return Problem(self.graph, self.backends, self.homes, sizes, self._costs)
 
     def _upload(self, on_upload: Uploading | None) -> None:
         """Weights whose home is a device go there; on the host all of them stay, mapped."""
