@@ -95,7 +95,9 @@ def _measure(shape: str, kind: str, *, rounds: int, threads: int) -> list[dict[s
                 "on_blas": on_blas,
                 "auto_over_faster": statistics.median(
                     auto / min(cpu, blas)
-                    for auto, cpu, blas in zip(*(times[w] for w in ("auto", "cpu", "blas")))
+                    for auto, cpu, blas in zip(
+                        *(times[way] for way in ("auto", "cpu", "blas")), strict=True
+                    )
                 ),
                 "predicted_s": _predicted(runners["auto"], tokens),
                 "machine": processor_name(),
