@@ -88,6 +88,19 @@ def test_nodes_wait_for_what_they_read_and_for_memory_they_take_over() -> None:
     assert waits(graph.nodes, memory) == [-1, -1, 0, 2]
 
 
+def test_nodes_wait_for_weights_whose_memory_they_take_over() -> None:
+    graph = Graph("weights")
+    x = graph.tensor("x", (1, 16), "input")
+    w = graph.tensor("w", (16, 16), "weight")
+    a = graph.add(ops.linear, x, w, name="a")
+    b = graph.add(ops.add, x, x, name="b")  # lies where the weight was
+    graph.outputs += [a, b]
+    arena = np.zeros((16, 16), np.float32)
+    memory = {x: stored(np.zeros((1, 16), np.float32)), w: stored(arena), b: stored(arena[:1])}
+    memory[a] = stored(np.zeros((1, 16), np.float32))
+    assert waits(graph.nodes, memory) == [-1, 0]
+
+
 def test_a_model_does_not_survive_a_fork() -> None:
     if not hasattr(os, "fork"):
         pytest.skip("this system has no fork")

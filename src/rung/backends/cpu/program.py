@@ -213,7 +213,8 @@ def waits(nodes: Sequence[Node], memory: Mapping[Tensor, StoredTensor]) -> list[
     accesses: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]] = []
     result = []
     for node in nodes:
-        reads = [r for t in node.tensors if t.role != "weight" for r in ranges(t)]
+        # Weights, too: one that was copied for a batch may give its memory to others afterwards.
+        reads = [r for t in node.tensors for r in ranges(t)]
         writes = ranges(node.output)
         last = -1
         for index in range(len(accesses) - 1, -1, -1):
