@@ -33,15 +33,7 @@ def chat(
             show_default=False,
         ),
     ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--max-tokens",
-            "-n",
-            min=-1,
-            help="Most tokens of one answer; -1 goes on until it ends or the context is full.",
-        ),
-    ] = -1,
+    max_tokens: options.MaxTokens = -1,
     temperature: options.Temperature = options.DEFAULTS.temperature,
     top_k: options.TopK = options.DEFAULTS.top_k,
     top_p: options.TopP = options.DEFAULTS.top_p,

@@ -19,7 +19,7 @@ from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingPara
 if TYPE_CHECKING:
     from rung.engine.generate import Generation
 
-_PROMPT, _OUTPUT = "Prompt and length", "Output"
+_OUTPUT = "Output"
 
 _ENDINGS = {
     "stop": "a stop string",
@@ -32,45 +32,16 @@ _ENDINGS = {
 
 def generate(
     model: options.OptionalModel = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt",
-            "-p",
-            metavar="TEXT",
-            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text.",
-            rich_help_panel=_PROMPT,
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="UTF-8 file to continue; a newline at its end is dropped.",
-            rich_help_panel=_PROMPT,
-            show_default=False,
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--max-tokens",
-            "-n",
-            min=-1,
-            help="Most tokens to generate; -1 goes on until the text ends or the context is full.",
-            rich_help_panel=_PROMPT,
-        ),
-    ] = DEFAULT_MAX_TOKENS,
+    prompt: options.Prompt = None,
+    file: options.PromptFile = None,
+    max_tokens: options.MaxTokens = DEFAULT_MAX_TOKENS,
     stop: Annotated[
         list[str] | None,
         typer.Option(
             "--stop",
             metavar="TEXT",
             help="End before this text; may be given several times.",
-            rich_help_panel=_PROMPT,
+            rich_help_panel=options.PROMPT,
             show_default=False,
         ),
     ] = None,
@@ -79,7 +50,7 @@ def generate(
         typer.Option(
             "--ignore-eos",
             help="Go on where the model would end the text.",
-            rich_help_panel=_PROMPT,
+            rich_help_panel=options.PROMPT,
         ),
     ] = False,
     temperature: options.Temperature = options.DEFAULTS.temperature,
@@ -118,7 +89,7 @@ def generate(
         ),
     ] = False,
 ) -> None:
-    """Continue a text.
+    """Continue a text, or begin a new one.
 
     The text goes to stdout as it is written, the summary to stderr. Ctrl-C keeps what there is.
     """

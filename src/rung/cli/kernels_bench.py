@@ -60,14 +60,7 @@ def bench(
         ),
     ] = None,
     threads: Annotated[
-        str | None,
-        typer.Option(
-            "--threads",
-            "-t",
-            metavar="N,N…",
-            help="Numbers of threads; without it, RUNG_THREADS or the physical cores.",
-            show_default=False,
-        ),
+        str | None, options.thread_counts("RUNG_THREADS or the physical cores")
     ] = None,
     chunk: Annotated[
         str | None,
@@ -107,15 +100,7 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the ladders and the roofline, as .png or .svg.",
-            show_default=False,
-        ),
-    ] = None,
+    plot: options.Plot = None,
 ) -> None:
     """Time the versions of a kernel beside each other and the machine's limit.
 
