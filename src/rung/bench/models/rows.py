@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from rung import __version__, env
-from rung.backends.cpu.machine import processor_name
+from rung import env
 from rung.bench.models.measure import Measured, Series, prompt_flops
-from rung.bench.models.sides.base import Side
-from rung.bench.rows import commit
+from rung.bench.models.sides.base import Opened, Side
+from rung.bench.rows import origin
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
 
@@ -95,10 +94,9 @@ def rows_of(
         "first_token_after": measured.first_task.tokens,
         "peak_memory_bytes": measured.peak_memory_bytes[0],
     }
-    source = {"machine": processor_name(), "rung": __version__, "commit": commit()}
     rows = []
     for series in measured.series:
-        row = _own_row(series, subject, own.opened.activations, limits) | side_facts | source
+        row = _own_row(series, subject, own.opened, limits) | side_facts | origin()
         if not peers:
             rows.append(row | {"rounds": [round(speed, 2) for speed in series.speeds()]})
         for number, peer in enumerate(peers, start=1):
@@ -106,7 +104,7 @@ def rows_of(
     return rows
 
 
-def _own_row(series: Series, subject: Subject, activations: str, limits: Limits) -> Row:
+def _own_row(series: Series, subject: Subject, opened: Opened, limits: Limits) -> Row:
     task = series.task
     speeds = speeds_of(series.speeds())
     row = {
@@ -114,7 +112,8 @@ def _own_row(series: Series, subject: Subject, activations: str, limits: Limits)
         "version": env.PIN.get() or "newest",
         "backend": "cpu",
         "dtype": subject.dtype,
-        "activations": activations,
+        "activations": opened.activations,
+        "cache_type": opened.cache_type,
         "shape": subject.shape,
         "tokens": task.tokens,
         "depth": task.depth,
