@@ -253,11 +253,15 @@ def test_perplexity_names_the_largest_change() -> None:
 
 def test_what_is_missing_names_its_command() -> None:
     nothing = page_of()
-    for command in ("measure.py --models", "measure.py --kernels", "measure.py --perplexity"):
+    for command in (
+        "measure.py --only models",
+        "measure.py --only ladders",
+        "measure.py --only perplexity",
+    ):
         assert f"`python benchmarks/{command}` measures it." in nothing
     text = page_of(kernels=[linear_row(1)], models=[decode_row()])
-    assert "measure.py --models`" not in text
-    assert "measure.py --perplexity`" in text
+    assert "measure.py --only models`" not in text
+    assert "measure.py --only perplexity`" in text
 
 
 def test_a_written_page_is_up_to_date(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

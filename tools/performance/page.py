@@ -106,10 +106,10 @@ def _unlimited(rows: Sequence[Row]) -> list[Row]:
 
 def _missing(results: Results) -> list[str]:
     commands = (
-        (results.models, "Models beside llama.cpp", "python benchmarks/measure.py --models"),
+        (results.models, "Models beside llama.cpp", "python benchmarks/measure.py --only models"),
         (results.llama2c, "Models beside llama2.c", "python benchmarks/llama2c.py --save …"),
-        (results.kernels, "The ladder of linear", "python benchmarks/measure.py --kernels"),
-        (results.perplexity, "Perplexity", "python benchmarks/measure.py --perplexity"),
+        (results.kernels, "The ladder of linear", "python benchmarks/measure.py --only ladders"),
+        (results.perplexity, "Perplexity", "python benchmarks/measure.py --only perplexity"),
     )
     lines = [f"- {what}: `{command}` measures it." for rows, what, command in commands if not rows]
     return ["## Not measured yet", "", *lines, ""] if lines else []
