@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rung.backends.cpu.peak_memory import peak_memory_bytes
-from rung.cli import options, show
+from rung.cli import groups, options, show
 from rung.cli.errors import INTERRUPTED
 from rung.cli.interrupts import Interrupts
 from rung.cli.loading import Loaded, loaded
 from rung.cli.streams import note, read_prompt, write
-from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
+from rung.engine.params import DEFAULT_MAX_TOKENS
 
 if TYPE_CHECKING:
     from rung.engine.generate import Generation
@@ -30,6 +30,7 @@ _ENDINGS = {
 }
 
 
+@groups.spread
 def generate(
     model: options.OptionalModel = None,
     prompt: options.Prompt = None,
@@ -53,23 +54,9 @@ def generate(
             rich_help_panel=options.PROMPT,
         ),
     ] = False,
-    temperature: options.Temperature = options.DEFAULTS.temperature,
-    top_k: options.TopK = options.DEFAULTS.top_k,
-    top_p: options.TopP = options.DEFAULTS.top_p,
-    min_p: options.MinP = options.DEFAULTS.min_p,
-    repeat_penalty: options.RepeatPenalty = options.DEFAULTS.repeat_penalty,
-    repeat_last_n: options.RepeatLastN = options.DEFAULTS.repeat_last_n,
-    seed: options.Seed = None,
+    choosing: groups.Sampling = groups.SAMPLING,
     tokenizer: options.Tokenizer = None,
-    threads: options.Threads = None,
-    threads_batch: options.ThreadsBatch = None,
-    context: options.Context = None,
-    cache_type: options.CacheType = None,
-    activations: options.Activations = None,
-    device: options.Device = "cpu",
-    gpu_layers: options.GpuLayers = "auto",
-    override_tensor: options.OverrideTensor = None,
-    cache_on: options.CacheOn = "device",
+    running: groups.Running = groups.RUNNING,
     echo: Annotated[
         bool,
         typer.Option(
@@ -93,16 +80,7 @@ def generate(
 
     The text goes to stdout as it is written, the summary to stderr. Ctrl-C keeps what there is.
     """
-    sampling = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repeat_penalty=repeat_penalty,
-        repeat_last_n=repeat_last_n,
-        seed=seed,
-    )
-    SamplingParams(**sampling)  # a wrong value is told before the model is loaded
+    sampling = choosing.checked()  # a wrong value is told before the model is loaded
     text = read_prompt(prompt, file)
     if model is None and not text and prompt is None:
         # The storyteller knows conversations, too; one word makes it begin a story.
@@ -111,15 +89,7 @@ def generate(
         model,
         tokenizer=tokenizer,
         quiet=quiet or json,
-        threads=threads,
-        threads_batch=threads_batch,
-        context_length=context,
-        cache_type=cache_type,
-        activations=activations,
-        device=device,
-        gpu_layers=gpu_layers,
-        override_tensor=override_tensor or (),
-        cache_on=cache_on,
+        **running.load_options(),
     ) as opened:
         ids = opened.model.prompts.encode(text)
         generation = opened.model.generate(
