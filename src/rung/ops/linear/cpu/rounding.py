@@ -22,17 +22,8 @@ from rung.simd.lanes import (
     store_int8,
 )
 from rung.simd.memory import aligned_floats
-from rung.simd.rounding import BLOCK, WORK, round_blocks, round_blocks_naive
+from rung.simd.rounding import BLOCK, WORK, inverse_of, round_blocks, round_blocks_naive, step_of
 from rung.simd.spans import span
-
-_SMALLEST = np.finfo(np.float32).tiny
-
-
-@register_jitable
-def _scale_of(largest_x):
-    """The step for values up to `largest_x`; 0 where the step would have no float32 inverse."""
-    scale = largest_x / np.float32(127)
-    return scale if scale >= _SMALLEST else np.float32(0)
 
 
 @quantize.kernel("cpu", 1, why="group by group, value by value", split=Split("T"))
@@ -45,8 +36,8 @@ def quantize_naive(part, parts, x_TK, y_TK, group):
             largest_x = np.float32(0)
             for k in range(g * group, (g + 1) * group):
                 largest_x = max(largest_x, abs(x_TK[t, k]))
-            scale = _scale_of(largest_x)
-            inverse = np.float32(1) / scale if scale > 0 else np.float32(0)
+            scale = step_of(largest_x)
+            inverse = inverse_of(scale)
             scales[t, g] = scale
             for k in range(g * group, (g + 1) * group):
                 q_TK[t, k] = np.int8(np.rint(x_TK[t, k] * inverse))
@@ -68,8 +59,8 @@ def quantize_lanes(part, parts, x_TK, y_TK, group):
             most = fill(np.float32(0))
             for k in range(g * group, (g + 1) * group, LANES):
                 most = maximum(most, absolute(load(x_TK, t, k)))
-            scale = _scale_of(largest(most))
-            inverse = fill(np.float32(1) / scale if scale > 0 else np.float32(0))
+            scale = step_of(largest(most))
+            inverse = fill(inverse_of(scale))
             scales[t, g] = scale
             for k in range(g * group, (g + 1) * group, LANES):
                 store_int8(q_TK, t, k, nearest(load(x_TK, t, k) * inverse))
