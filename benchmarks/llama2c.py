@@ -24,9 +24,9 @@ from typing import Any
 
 from rung.bench.machine import read_bandwidth
 from rung.bench.models.random_weights import random_checkpoint
-from rung.bench.models.rows import append_rows, speeds_of
+from rung.bench.models.rows import speeds_of
 from rung.bench.models.shapes import shape_named
-from rung.bench.rows import origin
+from rung.bench.rows import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint

@@ -16,8 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import rung
-from rung.bench.models.rows import append_rows
-from rung.bench.rows import commit
+from rung.bench.rows import append_rows, commit
 from rung.engine import evaluate
 from rung.engine.generate import Engine
 from rung.engine.runner import Activations, plan_model

@@ -8,9 +8,10 @@ import pytest
 
 from rung.bench.models.energy import EnergyMeter
 from rung.bench.models.measure import Measured, Task, measure, prompt_flops
-from rung.bench.models.rows import Limits, Subject, append_rows, rows_of
+from rung.bench.models.rows import Limits, Subject, rows_of
 from rung.bench.models.shapes import shape_named
 from rung.bench.models.sides.base import Opened, Side
+from rung.bench.rows import append_rows
 from rung.models.config import rows_cols, weight_shapes
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -151,6 +152,17 @@ def origin() -> dict[str, Any]:
         "rung": __version__,
         "commit": commit(),
     }
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows to a file of JSON lines, which is made where it is missing."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(map(as_line, rows))
 
 
 @cache

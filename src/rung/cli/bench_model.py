@@ -164,7 +164,7 @@ def model(
         note(line)
     _print(report, format)
     if append is not None:
-        from rung.bench.models.rows import append_rows
+        from rung.bench.rows import append_rows
 
         append_rows(append, report.rows)
         note(f"{len(report.rows)} rows added to {append}")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,10 +151,3 @@ def _peer_part(series: Series, number: int, peer: Side, peak_memory_bytes: int) 
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
-
-
-def append_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Adds rows to a file of JSON lines, which is made where it is missing."""
-    with path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row) + "\n")
