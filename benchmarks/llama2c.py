@@ -22,12 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rung.backends.cpu.machine import processor_name
 from rung.bench.machine import read_bandwidth
 from rung.bench.models.random_weights import random_checkpoint
-from rung.bench.models.rows import append_rows, speeds_of
+from rung.bench.models.rows import speeds_of
 from rung.bench.models.shapes import shape_named
-from rung.bench.rows import commit
+from rung.bench.rows import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
@@ -87,8 +86,7 @@ def compare(options: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any
                 "dtype": "f32" if version == 0 else "i8_g64",
                 "shape": name,
                 "threads": options.threads,
-                "machine": processor_name(),
-                "commit": commit(),
+                **origin(),
                 **speeds,
                 "read_gb_s": round(read_gb_s, 1),
                 "limit_gb_s": round(limit, 1),

@@ -1,6 +1,6 @@
 """Perplexity of the built-in model by weight type, with float32 and with int8 activations.
 
-    python benchmarks/perplexity.py [--stories 100] [--append benchmarks/results/perplexity.jsonl]
+    python benchmarks/perplexity.py [--types q4_0,q4_k] [--stories 100] [--append FILE.jsonl]
 
 The text is stories of the built-in model's own grammar under a seed that training did not use, so
 the model is a trained one and the text its own language. Every type is made from the same weights.
@@ -9,7 +9,6 @@ the model is a trained one and the text its own language. Every type is made fro
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import random
 import sys
@@ -17,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import rung
-from rung.bench.rows import commit
+from rung.bench.rows import append_rows, commit
 from rung.engine import evaluate
 from rung.engine.generate import Engine
 from rung.engine.runner import Activations, plan_model
@@ -63,14 +62,18 @@ def main() -> None:
     """Measures and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--stories", type=int, default=100, help="how many stories (100)")
+    parser.add_argument("--types", default=",".join(TYPES), help="of weights (all)")
     parser.add_argument("--append", type=Path, help="add rows to this file of JSON lines")
     options = parser.parse_args()
+    types = options.types.split(",")
+    if unknown := set(types) - set(TYPES):
+        parser.error(f"--types: no {', '.join(sorted(unknown))}; there are: {', '.join(TYPES)}")
     checkpoint = open_checkpoint(BUILTIN / "model.bin")
     with rung.load() as model:
         texts = [model.prompts.encode(text) for text in stories(options.stories)]
         texts = [ids[: model.context_length] for ids in texts]
     print("| weights | float32 activations | int8 activations | difference |\n|---|---|---|---|")
-    for name in TYPES:
+    for name in types:
         stored = in_type(checkpoint, name)
         plain = perplexity(stored, "float32", texts)
         rounded = plain if name in ("f32", "f16", "bf16") else perplexity(stored, "int8", texts)
@@ -87,8 +90,7 @@ def main() -> None:
             "commit": commit(),
         }
         if options.append:
-            with options.append.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            append_rows(options.append, [row])
 
 
 if __name__ == "__main__":

@@ -342,12 +342,14 @@ def _pinned(op: Op, backend: str, form: str, text: str) -> int | None:
 
 
 def _parse_pins(text: str) -> list[tuple[str, str, str, int]]:
-    pins = []
+    pins: dict[tuple[str, str, str], int] = {}
     for word in filter(None, text.replace(" ", "").split(",")):
         target, _, number = word.partition("=")
         name, _, backend = target.partition("/")
         name, _, form = name.partition(":")
         if not (name and backend and number.isdecimal()):
             raise KernelError(f"RUNG_PIN: {word!r} is not of the form op/backend=version")
-        pins.append((name, form, backend, int(number)))
-    return pins
+        if pins.setdefault((name, form, backend), int(number)) != int(number):
+            first = pins[name, form, backend]
+            raise KernelError(f"RUNG_PIN: {target} is pinned twice, to {first} and to {number}")
+    return [(*ladder, version) for ladder, version in pins.items()]

@@ -8,9 +8,10 @@ import pytest
 
 from rung.bench.models.energy import EnergyMeter
 from rung.bench.models.measure import Measured, Task, measure, prompt_flops
-from rung.bench.models.rows import Limits, Subject, append_rows, rows_of
+from rung.bench.models.rows import Limits, Subject, rows_of
 from rung.bench.models.shapes import shape_named
 from rung.bench.models.sides.base import Opened, Side
+from rung.bench.rows import append_rows
 from rung.models.config import rows_cols, weight_shapes
 
 
@@ -18,7 +19,7 @@ class FakeSide(Side):
     """Takes the seconds that it is told, and notes what it was asked."""
 
     def __init__(self, name: str, log: list[str], per_token_s: list[float], memory: int) -> None:
-        self.opened = Opened(name=name, load_s=0.5, activations="int8")
+        self.opened = Opened(name=name, load_s=0.5, activations="int8", cache_type="f16")
         self._log, self._seconds, self._memory = log, list(per_token_s), memory
 
     def prompt(self, length: int) -> float:
@@ -76,12 +77,14 @@ def test_ratios_are_medians_of_rounds() -> None:
 def test_rows() -> None:
     found, sides, _ = measured()
     prompt, decode = rows_of(found, sides, SUBJECT, limits=Limits(30.0, 900.0))
-    assert decode | {"machine": "", "rung": "", "commit": ""} == {
+    where = {"machine": "", "features": "", "instructions": [], "rung": "", "commit": ""}
+    assert decode | where == {
         "op": "decode",
         "version": "newest",
         "backend": "cpu",
         "dtype": "q4_0",
         "activations": "int8",
+        "cache_type": "f16",
         "shape": "tinyllama-1.1b",
         "tokens": 8,
         "depth": 4,
@@ -100,9 +103,7 @@ def test_rows() -> None:
         "first_token_s": 0.5 + 9 * 16,
         "first_token_after": 16,
         "peak_memory_bytes": 10,
-        "machine": "",
-        "rung": "",
-        "commit": "",
+        **where,
         "peer": "other",
         "peer_p50": 10.0,
         "peer_mean": 10.0,

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from conftest import CommandLine
+from rung.backends.cpu.machine import notable_features
 from rung.bench.models import run
 from rung.bench.models.rows import Limits
+from rung.simd.target import host
 
 QUICK = ("--prompt", "8", "--depth", "4", "--tokens", "3", "--repeats", "2", "--threads", "1")
 TINY = ("--shape", "stories260K", *QUICK)
@@ -77,6 +79,8 @@ def test_rows_are_appended(command_line: CommandLine, tmp_path: Path) -> None:
     keys = {"version", "backend", "dtype", "shape", "machine", "commit", "p20", "p50", "p80"}
     keys |= {"mean", "deviation", "fraction_of_limit", "activations", "threads"}
     assert all(keys <= row.keys() for row in rows)
+    features = {(row["features"], *row["instructions"]) for row in rows}
+    assert features == {(host().chosen or "default", *notable_features())}
 
 
 def test_a_file_that_is_kept(command_line: CommandLine, tmp_path: Path) -> None:
@@ -119,6 +123,14 @@ def test_beside_torch(command_line: CommandLine) -> None:
     assert all(row["peer"].startswith("torch ") and row["peer_load_s"] is None for row in rows)
 
 
+def test_cache_types(command_line: CommandLine) -> None:
+    options = (*TINY, "--type", "f32", "--format", "json")
+    rows = json.loads(command_line("bench", "model", *options).out)
+    assert {row["cache_type"] for row in rows} == {"f32"}
+    rows = json.loads(command_line("bench", "model", *options, "--cache-type", "f16").out)
+    assert {row["cache_type"] for row in rows} == {"f16"}
+
+
 @pytest.mark.parametrize("peer", ["llama.cpp", "torch-bf16"])
 def test_a_program_that_is_not_installed(
     command_line: CommandLine, monkeypatch: pytest.MonkeyPatch, peer: str
@@ -150,6 +162,8 @@ def test_a_program_that_is_not_installed(
         ((*TINY, "--prompt", "600"), "needs 600 positions, the context holds 512"),
         ((*TINY, "--append", "no/such/folder/x.jsonl"), "there is no folder no/such/folder"),
         ((*TINY, "--threads", "0"), "threads"),
+        ((*TINY, "--cache-type", "q8"), "cache type is 'q8', expected f32 or f16"),
+        ((*TINY, "--activations", "int4"), "activations is 'int4', expected float32 or int8"),
         ((*TINY, "--repeats", "0"), "--repeats"),
         (("--shape", "stories15M", "--type", "i8_g100", *QUICK), "multiple of 100, not 288"),
     ],

@@ -50,6 +50,7 @@ def test_info_as_text(command_line, model_file):
     assert "SentencePiece BPE (llama2.c), 300 tokens" in result.out
     assert "cache of 16 tokens" in result.out
     assert "rope interleaved, base 10000, 4 values a head" in result.out
+    assert "chat template  llama2\n" in result.out  # as rung chat takes it for such a tokenizer
 
 
 def test_info_of_a_tokenizer_that_does_not_fit(command_line, model_file):

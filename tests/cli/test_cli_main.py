@@ -22,6 +22,25 @@ def test_version(shell):
     assert shell("--version") == (0, f"rung {rung.__version__}\n", "")
 
 
+_INTERRUPTED_IMPORT = """
+import runpy, sys
+
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "rung.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("rung", run_name="__main__")
+"""
+
+
+def test_ctrl_c_during_imports_is_one_line():
+    command = [sys.executable, "-c", _INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "rung: interrupted\n")
+
+
 def test_help_lists_every_command(shell):
     result = shell("--help")
     assert result.exit_code == 0

@@ -15,7 +15,7 @@ import pytest
 import performance_page
 from performance import peers
 from performance.page import BEGIN, END, Results, build
-from performance.rows import RowError, newest, program, read, slug
+from performance.rows import RowError, newest, program, read, slug, weights
 
 ROOT = Path(__file__).resolve().parents[2]
 Row = dict[str, Any]
@@ -136,6 +136,35 @@ def test_the_newest_row_wins() -> None:
     assert newest([old, *others, new]) == [new, *others]
 
 
+def test_features_and_cache_types_tell_rows_apart_and_older_rows_have_the_defaults() -> None:
+    old = decode_row()
+    others = [decode_row(features="-amx-tile"), decode_row(cache_type="f32")]
+    again = decode_row(features="default", cache_type="f16", instructions=["avx2"])
+    assert newest([old, *others, again]) == [again, *others]
+    words = [weights(row) for row in (again, *others)]
+    assert words == ["q8_0", "q8_0", "q8_0, f32 cache"]
+    assert weights(decode_row(dtype="f32", cache_type="f16")).endswith(", f16 cache")
+
+
+def test_switched_off_features_have_a_table_of_their_own_and_no_picture() -> None:
+    full, limited = decode_row(), decode_row(features="avx2", p50=5.0, peer_p50=16.0, ratio=0.31)
+    alone = build(Results([], [full], [], []))
+    page = build(Results([], [full, limited, decode_row(features="none", shape="b")], [], []))
+    assert page.pictures == alone.pictures
+    assert page.readme == alone.readme
+    assert "With features switched off" not in alone.text
+    assert table_row(page.text, "| avx2 |")[3:] == ["avx2", "abc", "5.0", "20.0", "25%"]
+    assert table_row(page.text, "| none |")[-2:] == ["", ""]  # nothing to compare it with
+
+
+def test_of_kernels_the_version_that_runs_without_some_features_is_told() -> None:
+    rows = [linear_row(1), linear_row(2)]
+    limited = linear_row(1, features="none", selected=True)
+    cells = table_row(page_of(kernels=[*rows, limited]), "| none |")
+    assert cells[-4:] == ["q8_0_q8s 1", "1 ms", "q8_0_q8s 2", "100 µs"]
+    assert "none" not in page_of(kernels=rows)
+
+
 def test_of_kernels_shape_and_version_tell_rows_apart() -> None:
     rows = [linear_row(1), linear_row(2), linear_row(1, shape={"T": 128, "K": 64, "N": 32})]
     assert newest(rows) == rows
@@ -224,11 +253,15 @@ def test_perplexity_names_the_largest_change() -> None:
 
 def test_what_is_missing_names_its_command() -> None:
     nothing = page_of()
-    for command in ("measure.py --models", "measure.py --kernels", "measure.py --perplexity"):
+    for command in (
+        "measure.py --only models",
+        "measure.py --only ladders",
+        "measure.py --only perplexity",
+    ):
         assert f"`python benchmarks/{command}` measures it." in nothing
     text = page_of(kernels=[linear_row(1)], models=[decode_row()])
-    assert "measure.py --models`" not in text
-    assert "measure.py --perplexity`" in text
+    assert "measure.py --only models`" not in text
+    assert "measure.py --only perplexity`" in text
 
 
 def test_a_written_page_is_up_to_date(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

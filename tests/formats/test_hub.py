@@ -84,10 +84,27 @@ class Hub(BaseHTTPRequestHandler):
         elif revision not in ("", "main", COMMIT):
             self._refuse(404, "RevisionNotFound")
         else:
-            files = sorted(p.relative_to(self.folder) for p in self.folder.rglob("*.*"))
-            siblings = [{"rfilename": file.as_posix()} for file in files]
-            answer = {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings}
+            listed = parts[2:3] == ["tree"]
+            answer = self._tree() if listed else self._model(name)
             self._send(json.dumps(answer).encode(), "application/json", body)
+
+    def _model(self, name: str) -> dict[str, Any]:
+        """What huggingface-hub before 1.0 takes the names of the files from."""
+        siblings = [{"rfilename": entry["path"]} for entry in self._tree()]
+        return {"id": name, "modelId": name, "sha": COMMIT, "siblings": siblings}
+
+    def _tree(self) -> list[dict[str, Any]]:
+        """What later versions take them from."""
+        files = sorted(path for path in self.folder.rglob("*.*") if path.is_file())
+        return [
+            {
+                "type": "file",
+                "path": file.relative_to(self.folder).as_posix(),
+                "size": file.stat().st_size,
+                "oid": hashlib.sha1(file.read_bytes()).hexdigest(),
+            }
+            for file in files
+        ]
 
     def _file(self, name: str, body: bool) -> None:
         self.asked.append(f"{self.command} {name}")

@@ -60,6 +60,7 @@ def test_the_environment_pins(doubled: Op, monkeypatch: pytest.MonkeyPatch) -> N
         ("doubled_for_test/cpu=3", "does not accept x_TD f32"),
         ("doubled_for_test=1", "not of the form op/backend=version"),
         ("nonsense", "not of the form"),
+        ("linear/cpu=1,linear:f32/cpu=2,linear/cpu=3", "linear/cpu is pinned twice, to 1 and to 3"),
     ],
 )
 def test_wrong_pins_are_errors(doubled: Op, pins: str, message: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from performance.markdown import Section, percent, shown, table, times
+from performance.markdown import Section, duration, percent, shown, table, times
 from performance.pictures import Bar, Group, Panel, Picture
 from performance.rows import Row, grouped, place, place_name, slug
 
@@ -22,19 +22,20 @@ def section(rows: Sequence[Row]) -> Section:
     """A picture and a table for each place and shape, decoding first."""
     lines, pictures = ["## The ladder of linear", "", *_TEXT.splitlines(), ""], []
     ladders = [row for row in rows if row["op"] == "linear"]
-    groups = grouped(ladders, lambda row: (place(row), _shape(row), row["backend"], _source(row)))
+    groups = grouped(ladders, lambda row: (place(row), sizes(row), row["backend"], source(row)))
     for found in sorted(groups.values(), key=lambda found: found[0]["shape"]["T"]):
         drawn = _picture(found)
         pictures.append(drawn)
         lines += [f"### {_title(found[0])}", "", *shown(drawn), *_table(found)]
-    return Section(tuple(lines), tuple(pictures)) if pictures else Section(())
+    return Section(tuple(lines), tuple(pictures))
 
 
-def _shape(row: Row) -> str:
+def sizes(row: Row) -> str:
+    """Such as T=1 K=2048 N=512."""
     return " ".join(f"{letter}={size}" for letter, size in row["shape"].items())
 
 
-def _source(row: Row) -> str:
+def source(row: Row) -> str:
     """Where the weights are read: one copy of them stays in a cache."""
     return "cache" if row["copies"] == 1 else "memory"
 
@@ -43,7 +44,7 @@ def _title(row: Row) -> str:
     T = row["shape"]["T"]
     what = "Decoding" if T == 1 else f"A prompt of {T}"
     where = place_name(place(row)) + ("" if row["backend"] == "cpu" else f", {row['backend']}")
-    return f"{what}: {_shape(row)}, weights from the {_source(row)}; {where}"
+    return f"{what}: {sizes(row)}, weights from the {source(row)}; {where}"
 
 
 def _is_float32(row: Row) -> bool:
@@ -61,9 +62,7 @@ def _picture(rows: Sequence[Row]) -> Picture:
     for kind, found in grouped(rows, lambda row: str(row["dtype"])).items():
         panels.append(Panel(kind, tuple(map(_group, sorted(found, key=_rank)))))
     first = rows[0]
-    name = slug(
-        "ladder", _shape(first), _source(first), *place(first), *{first["backend"]} - {"cpu"}
-    )
+    name = slug("ladder", sizes(first), source(first), *place(first), *{first["backend"]} - {"cpu"})
     return Picture(
         name=f"{name}.svg",
         alt=f"Speed-up of each version over version 1. {_title(first)}",
@@ -103,7 +102,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row["activations"],
         f"{row['form']} {row['version']}" + (" \\*" if row["selected"] else ""),
         row["commit"],
-        _time(row["p50_s"]),
+        duration(row["p50_s"]),
         f"{row['gb_per_s']:.1f}",
         f"{row['gflop_per_s']:.1f}",
         row["limited_by"],
@@ -111,9 +110,3 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if over is None else times(over),
         str(row["samples"]),
     )
-
-
-def _time(seconds: float) -> str:
-    if seconds < 1e-3:
-        return f"{seconds * 1e6:.3g} µs"
-    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

@@ -34,6 +34,13 @@ def speed(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
+def duration(seconds: float) -> str:
+    """Three digits of µs, ms or s."""
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.3g} µs"
+    return f"{seconds * 1e3:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
 def percent(value: float) -> str:
     """A share; tenths where it is small."""
     return f"{100 * value:.0f}%" if value >= 0.0095 else f"{100 * value:.1f}%"

@@ -6,10 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from performance import ladder, limits, peers, perplexity
+from performance import ladder, limits, peers, perplexity, switched_off
 from performance.markdown import FOLDER, Section, shown
 from performance.pictures import Picture
-from performance.rows import Row, RowError, grouped, newest, place, program, read
+from performance.rows import (
+    ALL_FEATURES,
+    Row,
+    RowError,
+    features,
+    grouped,
+    newest,
+    place,
+    program,
+    read,
+)
 
 BEGIN, END = "<!-- performance: begin -->", "<!-- performance: end -->"
 
@@ -78,21 +88,28 @@ def build(results: Results) -> Page:
 
 
 def _sections(results: Results) -> Iterator[Section]:
-    yield from peers.sections([*results.models, *results.llama2c])
-    if any(row["op"] == "decode" for row in results.models):
-        yield limits.section(results.models)
-    if results.kernels:
-        yield ladder.section(results.kernels)
+    models = _unlimited(results.models)
+    yield from peers.sections([*models, *_unlimited(results.llama2c)])
+    if any(row["op"] == "decode" for row in models):
+        yield limits.section(models)
+    if any(row["op"] == "linear" for row in _unlimited(results.kernels)):
+        yield ladder.section(_unlimited(results.kernels))
+    yield switched_off.section(results.models, results.kernels)
     if results.perplexity:
         yield perplexity.section(results.perplexity)
 
 
+def _unlimited(rows: Sequence[Row]) -> list[Row]:
+    """Rows with all of the processor's features: only they stand beside each other."""
+    return [row for row in rows if features(row) == ALL_FEATURES]
+
+
 def _missing(results: Results) -> list[str]:
     commands = (
-        (results.models, "Models beside llama.cpp", "python benchmarks/measure.py --models"),
+        (results.models, "Models beside llama.cpp", "python benchmarks/measure.py --only models"),
         (results.llama2c, "Models beside llama2.c", "python benchmarks/llama2c.py --save …"),
-        (results.kernels, "The ladder of linear", "python benchmarks/measure.py --kernels"),
-        (results.perplexity, "Perplexity", "python benchmarks/measure.py --perplexity"),
+        (results.kernels, "The ladder of linear", "python benchmarks/measure.py --only ladders"),
+        (results.perplexity, "Perplexity", "python benchmarks/measure.py --only perplexity"),
     )
     lines = [f"- {what}: `{command}` measures it." for rows, what, command in commands if not rows]
     return ["## Not measured yet", "", *lines, ""] if lines else []
@@ -101,7 +118,8 @@ def _missing(results: Results) -> list[str]:
 def _readme(results: Results) -> str:
     """A picture of the first program, and a line for each: the place with the most rows."""
     lines: list[str] = []
-    beside = [row for row in (*results.models, *results.llama2c) if program(row)]
+    everything = _unlimited([*results.models, *results.llama2c])
+    beside = [row for row in everything if program(row)]
     for name, rows in grouped(beside, program).items():
         most = max(grouped(rows, place).values(), key=len)
         if not lines:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from performance.markdown import Section, table
-from performance.rows import Row
+from performance.rows import PLAIN, Row
 
-_PLAIN = ("f32", "f16", "bf16")
 _TEXT = """\
 Products with quantised weights take their activations in int8 by default, rounded in groups with a
 scale each; `--activations float32` does without. Weights in F32, F16 and BF16 always meet float32.
@@ -18,7 +17,7 @@ made from the same weights.
 
 def section(rows: Sequence[Row]) -> Section:
     """The table, and the largest change in words."""
-    quantised = [row for row in rows if row["dtype"] not in _PLAIN]
+    quantised = [row for row in rows if row["dtype"] not in PLAIN]
     lines = ["## Activations in int8", "", *_TEXT.splitlines(), ""]
     if quantised:
         worst = max(quantised, key=lambda row: abs(row["change"]))
@@ -33,7 +32,7 @@ def _change(row: Row) -> str:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    plain = row["dtype"] in _PLAIN
+    plain = row["dtype"] in PLAIN
     return (
         row["dtype"],
         row["commit"],

@@ -13,6 +13,8 @@ K = TypeVar("K", bound=Hashable)
 # Their bytes are known: these programs read the file that Rung reads.
 _SAME_FILE = ("llama.cpp", "llama2.c")
 _NAMES = {"torch": "PyTorch"}
+ALL_FEATURES = "default"
+PLAIN = ("f32", "f16", "bf16")
 
 
 class RowError(Exception):
@@ -52,6 +54,8 @@ def _kind(row: Row) -> Hashable:
     return (
         *(row.get(name) for name in names),
         _shape_key(row.get("shape")),
+        features(row),
+        cache_type(row),
         program(row),
         task(row),
         row.get("copies") == 1,
@@ -76,6 +80,20 @@ def reads_the_same_file(row: Row) -> bool:
     return program(row) in _SAME_FILE
 
 
+def features(row: Row) -> str:
+    """What RUNG_CPU_FEATURES said, or ALL_FEATURES, which older rows leave out."""
+    return str(row.get("features", ALL_FEATURES))
+
+
+def cache_type(row: Row) -> str:
+    """How keys and values were kept; older rows leave out what is the default."""
+    return str(row.get("cache_type") or _default_cache_type(row))
+
+
+def _default_cache_type(row: Row) -> str:
+    return "f32" if row.get("dtype") == "f32" else "f16"
+
+
 def task(row: Row) -> str:
     """Such as "prompt of 256", "decoding" or "decoding after 256"."""
     if row["op"] == "prompt":
@@ -88,9 +106,11 @@ def task(row: Row) -> str:
 def weights(row: Row) -> str:
     """The weights' type; what is out of the ordinary beside it."""
     words = [str(row["dtype"])]
-    quantised = not row["dtype"].startswith(("f", "bf"))
-    if quantised and row.get("activations") == "float32":
-        words.append("float32 activations")
+    usual = "float32" if set(row["dtype"].split("+")) <= set(PLAIN) else "int8"
+    if row.get("activations", usual) != usual:
+        words.append(f"{row['activations']} activations")
+    if cache_type(row) != _default_cache_type(row):
+        words.append(f"{cache_type(row)} cache")
     if row.get("version", "newest") != "newest":
         words.append(f"with {row['version']}")
     if row.get("backend", "cpu") != "cpu":

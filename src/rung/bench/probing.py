@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from rung.backends.cpu import loop
 from rung.backends.cpu.cache import CachedModule
 from rung.backends.cpu.team import Team, aligned_words
+from rung.closing import Closing
 
 Probe = Callable[[int, int, Any], None]
 """probe(part, parts, words): compiled by Numba; words are int64, given with each run."""
@@ -35,22 +35,15 @@ def entry(block, part, parts):
 '''
 
 
-class ProbeTeam:
+class ProbeTeam(Closing):
     """`threads` threads that run probes; close it, or use it in a `with` block."""
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._team = Team(threads)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Ends the threads."""
         self._team.close()
 
     def run(self, probe: Probe, words: Sequence[int]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rung import __version__
-from rung.backends.cpu.machine import processor_name
+from rung.backends.cpu.machine import notable_features, processor_name
 from rung.bench.machine import Limits
 from rung.bench.prepare import Prepared
 from rung.bench.runner import Entry
@@ -20,9 +21,11 @@ from rung.bench.shapes import letters
 from rung.bench.targets import activation_type, weight_name
 from rung.errors import KernelError
 from rung.registry import PARTS, Cost
+from rung.simd.target import host
 from rung.storage import F32
 
 READING = "reading"
+ALL_FEATURES = "default"
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Row:
     selected: bool
     worst_error_of_allowed: float
     machine: str
+    features: str  # what RUNG_CPU_FEATURES says, or ALL_FEATURES
+    instructions: Sequence[str]  # the notable features in use
     rung: str
     commit: str
 
@@ -134,10 +139,30 @@ def make_row(
         speedup_over_1=over,
         selected=selected,
         worst_error_of_allowed=entry.outcome.share,
-        machine=processor_name(),
-        rung=__version__,
-        commit=commit(),
+        **origin(),
     )
+
+
+def origin() -> dict[str, Any]:
+    """Where a row is from: the processor, what may be used of it, and the source that ran."""
+    return {
+        "machine": processor_name(),
+        "features": host().chosen or ALL_FEATURES,
+        "instructions": notable_features(),
+        "rung": __version__,
+        "commit": commit(),
+    }
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """A row as a line of JSON."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows to a file of JSON lines, which is made where it is missing."""
+    with path.open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(map(as_line, rows))
 
 
 @cache

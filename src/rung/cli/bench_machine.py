@@ -6,7 +6,6 @@ import json as json_format
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,23 +20,11 @@ if TYPE_CHECKING:
 
 
 def machine(
-    threads: Annotated[
-        str | None,
-        typer.Option(
-            "--threads",
-            "-t",
-            metavar="N,N…",
-            help="Numbers of threads; without it, one and all physical cores.",
-            show_default=False,
-        ),
-    ] = None,
+    threads: Annotated[str | None, options.thread_counts("one and all physical cores")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Measure again what was measured before.")
     ] = False,
-    plot: Annotated[
-        Path | None,
-        typer.Option("--plot", metavar="FILE", help="Draw it as .png or .svg.", show_default=False),
-    ] = None,
+    plot: options.Plot = None,
     json: options.Json = False,
 ) -> None:
     """Measure how fast this machine reads, copies, multiplies and adds.

@@ -112,16 +112,8 @@ def model(
             show_default=False,
         ),
     ] = None,
-    activations: Annotated[
-        Literal["float32", "int8"] | None,
-        typer.Option(
-            "--activations",
-            help="How inputs of products with quantised weights are taken; without it, as in "
-            "rung generate.",
-            rich_help_panel=_WORK,
-            show_default=False,
-        ),
-    ] = None,
+    cache_type: options.CacheType = None,
+    activations: options.Activations = None,
     format: Annotated[  # noqa: A002  # the option's name
         Literal["table", "markdown", "csv", "json"],
         typer.Option("--format", help="How results are printed.", rich_help_panel=_OUTPUT),
@@ -165,13 +157,14 @@ def model(
             rounds=repeats,
             threads=threads,
             activations=activations,
+            cache_type=cache_type,
             steps=lambda label, done, total: say(_step(label, done, total)),
         )
     for line in report.notes:
         note(line)
     _print(report, format)
     if append is not None:
-        from rung.bench.models.rows import append_rows
+        from rung.bench.rows import append_rows
 
         append_rows(append, report.rows)
         note(f"{len(report.rows)} rows added to {append}")

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from rung.cli import options
+from rung.cli import groups, options
 from rung.cli.loading import loaded
-from rung.engine.params import SamplingOptions, SamplingParams
 
 
+@groups.spread
 def chat(
     model: options.OptionalModel = None,
     system: Annotated[
@@ -33,32 +33,10 @@ def chat(
             show_default=False,
         ),
     ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--max-tokens",
-            "-n",
-            min=-1,
-            help="Most tokens of one answer; -1 goes on until it ends or the context is full.",
-        ),
-    ] = -1,
-    temperature: options.Temperature = options.DEFAULTS.temperature,
-    top_k: options.TopK = options.DEFAULTS.top_k,
-    top_p: options.TopP = options.DEFAULTS.top_p,
-    min_p: options.MinP = options.DEFAULTS.min_p,
-    repeat_penalty: options.RepeatPenalty = options.DEFAULTS.repeat_penalty,
-    repeat_last_n: options.RepeatLastN = options.DEFAULTS.repeat_last_n,
-    seed: options.Seed = None,
+    max_tokens: options.MaxTokens = -1,
+    choosing: groups.Sampling = groups.SAMPLING,
     tokenizer: options.Tokenizer = None,
-    threads: options.Threads = None,
-    threads_batch: options.ThreadsBatch = None,
-    context: options.Context = None,
-    cache_type: options.CacheType = None,
-    activations: options.Activations = None,
-    device: options.Device = "cpu",
-    gpu_layers: options.GpuLayers = "auto",
-    override_tensor: options.OverrideTensor = None,
-    cache_on: options.CacheOn = "device",
+    running: groups.Running = groups.RUNNING,
 ) -> None:
     """Talk with a model.
 
@@ -66,29 +44,8 @@ def chat(
     quotes begin a turn of several lines, and end it. Ctrl-C stops an answer, Ctrl-D ends the
     conversation. From a pipe every line is a turn; answers alone go to stdout.
     """
-    sampling = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repeat_penalty=repeat_penalty,
-        repeat_last_n=repeat_last_n,
-        seed=seed,
-    )
-    SamplingParams(**sampling)  # a wrong value is told before the model is loaded
-    with loaded(
-        model,
-        tokenizer=tokenizer,
-        threads=threads,
-        threads_batch=threads_batch,
-        context_length=context,
-        cache_type=cache_type,
-        activations=activations,
-        device=device,
-        gpu_layers=gpu_layers,
-        override_tensor=override_tensor or (),
-        cache_on=cache_on,
-    ) as opened:
+    sampling = choosing.checked()  # a wrong value is told before the model is loaded
+    with loaded(model, tokenizer=tokenizer, **running.load_options()) as opened:
         from rung.cli.conversation import Conversation
 
         talk = opened.model.chat(system=system, template=chat_template)

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rung.backends.cpu.peak_memory import peak_memory_bytes
-from rung.cli import options, show
+from rung.cli import groups, options, show
 from rung.cli.errors import INTERRUPTED
 from rung.cli.interrupts import Interrupts
 from rung.cli.loading import Loaded, loaded
 from rung.cli.streams import note, read_prompt, write
-from rung.engine.params import DEFAULT_MAX_TOKENS, SamplingOptions, SamplingParams
+from rung.engine.params import DEFAULT_MAX_TOKENS
 
 if TYPE_CHECKING:
     from rung.engine.generate import Generation
 
-_PROMPT, _OUTPUT = "Prompt and length", "Output"
+_OUTPUT = "Output"
 
 _ENDINGS = {
     "stop": "a stop string",
@@ -30,47 +30,19 @@ _ENDINGS = {
 }
 
 
+@groups.spread
 def generate(
     model: options.OptionalModel = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt",
-            "-p",
-            metavar="TEXT",
-            help="Text to continue; - reads stdin, as does a pipe. Without one, a new text.",
-            rich_help_panel=_PROMPT,
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="UTF-8 file to continue; a newline at its end is dropped.",
-            rich_help_panel=_PROMPT,
-            show_default=False,
-        ),
-    ] = None,
-    max_tokens: Annotated[
-        int,
-        typer.Option(
-            "--max-tokens",
-            "-n",
-            min=-1,
-            help="Most tokens to generate; -1 goes on until the text ends or the context is full.",
-            rich_help_panel=_PROMPT,
-        ),
-    ] = DEFAULT_MAX_TOKENS,
+    prompt: options.Prompt = None,
+    file: options.PromptFile = None,
+    max_tokens: options.MaxTokens = DEFAULT_MAX_TOKENS,
     stop: Annotated[
         list[str] | None,
         typer.Option(
             "--stop",
             metavar="TEXT",
             help="End before this text; may be given several times.",
-            rich_help_panel=_PROMPT,
+            rich_help_panel=options.PROMPT,
             show_default=False,
         ),
     ] = None,
@@ -79,26 +51,12 @@ def generate(
         typer.Option(
             "--ignore-eos",
             help="Go on where the model would end the text.",
-            rich_help_panel=_PROMPT,
+            rich_help_panel=options.PROMPT,
         ),
     ] = False,
-    temperature: options.Temperature = options.DEFAULTS.temperature,
-    top_k: options.TopK = options.DEFAULTS.top_k,
-    top_p: options.TopP = options.DEFAULTS.top_p,
-    min_p: options.MinP = options.DEFAULTS.min_p,
-    repeat_penalty: options.RepeatPenalty = options.DEFAULTS.repeat_penalty,
-    repeat_last_n: options.RepeatLastN = options.DEFAULTS.repeat_last_n,
-    seed: options.Seed = None,
+    choosing: groups.Sampling = groups.SAMPLING,
     tokenizer: options.Tokenizer = None,
-    threads: options.Threads = None,
-    threads_batch: options.ThreadsBatch = None,
-    context: options.Context = None,
-    cache_type: options.CacheType = None,
-    activations: options.Activations = None,
-    device: options.Device = "cpu",
-    gpu_layers: options.GpuLayers = "auto",
-    override_tensor: options.OverrideTensor = None,
-    cache_on: options.CacheOn = "device",
+    running: groups.Running = groups.RUNNING,
     echo: Annotated[
         bool,
         typer.Option(
@@ -118,20 +76,11 @@ def generate(
         ),
     ] = False,
 ) -> None:
-    """Continue a text.
+    """Continue a text, or begin a new one.
 
     The text goes to stdout as it is written, the summary to stderr. Ctrl-C keeps what there is.
     """
-    sampling = SamplingOptions(
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        min_p=min_p,
-        repeat_penalty=repeat_penalty,
-        repeat_last_n=repeat_last_n,
-        seed=seed,
-    )
-    SamplingParams(**sampling)  # a wrong value is told before the model is loaded
+    sampling = choosing.checked()  # a wrong value is told before the model is loaded
     text = read_prompt(prompt, file)
     if model is None and not text and prompt is None:
         # The storyteller knows conversations, too; one word makes it begin a story.
@@ -140,15 +89,7 @@ def generate(
         model,
         tokenizer=tokenizer,
         quiet=quiet or json,
-        threads=threads,
-        threads_batch=threads_batch,
-        context_length=context,
-        cache_type=cache_type,
-        activations=activations,
-        device=device,
-        gpu_layers=gpu_layers,
-        override_tensor=override_tensor or (),
-        cache_on=cache_on,
+        **running.load_options(),
     ) as opened:
         ids = opened.model.prompts.encode(text)
         generation = opened.model.generate(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rung.engine.options import Activations, CacheType
     from rung.formats.base import Checkpoint
     from rung.models.config import Config, Rope
+    from rung.tokenizers import Tokenizer
 
 # What tells the common chat templates apart; the first that a template holds names it.
 _TEMPLATE_MARKS = {
@@ -135,10 +136,16 @@ def _tokenizer(checkpoint: Checkpoint) -> dict[str, Any]:
         return facts | {"tokenizer_kind": f"cannot be used: {error}"}
     facts["tokenizer_kind"] = tokenizer.kind
     facts["tokenizer_tokens"] = tokenizer.vocab_size
-    if (template := tokenizer.chat_template) is not None:
-        marks = (name for mark, name in _TEMPLATE_MARKS.items() if mark in template)
-        facts["chat_template"] = next(marks, "of no common kind")
+    facts["chat_template"] = _template_name(tokenizer)
     return facts
+
+
+def _template_name(tokenizer: Tokenizer) -> str | None:
+    """What `rung chat` would take by itself: the file's template, or its format's."""
+    if tokenizer.chat_template is None:
+        return tokenizer.default_template
+    marks = (name for mark, name in _TEMPLATE_MARKS.items() if mark in tokenizer.chat_template)
+    return next(marks, "of no common kind")
 
 
 def _checked_context(context: int | None, config: Config) -> int:

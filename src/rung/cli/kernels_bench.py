@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json as json_format
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,14 +59,7 @@ def bench(
         ),
     ] = None,
     threads: Annotated[
-        str | None,
-        typer.Option(
-            "--threads",
-            "-t",
-            metavar="N,N…",
-            help="Numbers of threads; without it, RUNG_THREADS or the physical cores.",
-            show_default=False,
-        ),
+        str | None, options.thread_counts("RUNG_THREADS or the physical cores")
     ] = None,
     chunk: Annotated[
         str | None,
@@ -107,15 +99,7 @@ def bench(
             show_default=False,
         ),
     ] = None,
-    plot: Annotated[
-        Path | None,
-        typer.Option(
-            "--plot",
-            metavar="FILE",
-            help="Draw the ladders and the roofline, as .png or .svg.",
-            show_default=False,
-        ),
-    ] = None,
+    plot: options.Plot = None,
 ) -> None:
     """Time the versions of a kernel beside each other and the machine's limit.
 
@@ -126,6 +110,7 @@ def bench(
     from rung.backends.cpu.team import MOST_THREADS
     from rung.bench.ladders import Settings
     from rung.bench.plots import check_plot_file, plot_ladders
+    from rung.bench.rows import append_rows, as_line
     from rung.bench.shapes import cases
     from rung.bench.targets import find_op, load_backend, targets
     from rung.errors import UsageError
@@ -155,8 +140,11 @@ def bench(
             rows += result.rows
             failed |= result.failed
             _tell(result, tables=not printing)
-            if json is not None:
-                _append(result.rows, None if printing else json)
+            found = [row.as_dict() for row in result.rows]
+            if printing:
+                print(*map(as_line, found), sep="", end="", flush=True)
+            elif json is not None:
+                append_rows(json, found)
     if plot is not None and rows:
         plot_ladders(rows, list(limits.values()), plot)
     if failed:
@@ -187,16 +175,6 @@ def _results(
             yield result
 
     return limits, results()
-
-
-def _append(rows: Iterable[Row], path: Path | None) -> None:
-    """Rows as lines of JSON, at the end of a file or on stdout."""
-    lines = "".join(json_format.dumps(row.as_dict(), ensure_ascii=False) + "\n" for row in rows)
-    if path is None:
-        print(lines, end="", flush=True)
-        return
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.write(lines)
 
 
 def _tell(result: Result, *, tables: bool) -> None:

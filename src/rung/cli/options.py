@@ -6,7 +6,7 @@ The engine checks most ranges of numbers, so that Python and the command line sa
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ from rung.engine.params import SamplingParams
 DEFAULTS = SamplingParams()
 
 _MODEL, _PLACING, _SAMPLING = "Model", "Placing", "Sampling"
+PROMPT = "Prompt and length"
 
 OptionalModel = Annotated[
     Path | None,
@@ -23,6 +24,38 @@ OptionalModel = Annotated[
         help="Model file, Hugging Face folder, or hf:owner/name from the hub; "
         "without it, the small storyteller that comes with Rung.",
         show_default=False,
+    ),
+]
+Prompt = Annotated[
+    str | None,
+    typer.Option(
+        "--prompt",
+        "-p",
+        metavar="TEXT",
+        help="Text to read; - reads stdin, as does a pipe.",
+        rich_help_panel=PROMPT,
+        show_default=False,
+    ),
+]
+PromptFile = Annotated[
+    str | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="UTF-8 file to read; a newline at its end is dropped.",
+        rich_help_panel=PROMPT,
+        show_default=False,
+    ),
+]
+MaxTokens = Annotated[
+    int,
+    typer.Option(
+        "--max-tokens",
+        "-n",
+        min=-1,
+        help="Most tokens to generate; -1 goes on until the text ends or the context is full.",
+        rich_help_panel=PROMPT,
     ),
 ]
 Tokenizer = Annotated[
@@ -212,3 +245,18 @@ Versions = Annotated[
     str | None,
     typer.Option("--version", metavar="N,N…", help="Only these versions.", show_default=False),
 ]
+Plot = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Draw it as .png or .svg.", show_default=False),
+]
+
+
+def thread_counts(default: str) -> Any:
+    """--threads as a list of numbers; `default` says which are taken without it."""
+    return typer.Option(
+        "--threads",
+        "-t",
+        metavar="N,N…",
+        help=f"Numbers of threads; without it, {default}.",
+        show_default=False,
+    )

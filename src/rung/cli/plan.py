@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rung.cli import options, show
+from rung.cli import groups, options, show
 
 if TYPE_CHECKING:
     from rung.engine.draft import Draft
 
 
+@groups.spread
 def plan(
     model: options.OptionalModel = None,
     batch: Annotated[
@@ -32,15 +33,7 @@ def plan(
     nodes: Annotated[
         bool, typer.Option("--nodes/--no-nodes", help="A line for every node, or splits only.")
     ] = True,
-    threads: options.Threads = None,
-    threads_batch: options.ThreadsBatch = None,
-    context: options.Context = None,
-    cache_type: options.CacheType = None,
-    activations: options.Activations = None,
-    device: options.Device = "cpu",
-    gpu_layers: options.GpuLayers = "auto",
-    override_tensor: options.OverrideTensor = None,
-    cache_on: options.CacheOn = "device",
+    running: groups.Running = groups.RUNNING,
     json: options.Json = False,
 ) -> None:
     """Show where every part of a model would run, and why; nothing is loaded or run.
@@ -50,27 +43,25 @@ def plan(
     """
     from rung.engine.draft import draft
     from rung.engine.model import built_in_model, wishes_of
-    from rung.engine.options import LoadOptions, check_cache_type
+    from rung.engine.options import check_cache_type
     from rung.engine.runner import MAX_TOKENS
     from rung.formats import open_checkpoint
 
-    wishes = wishes_of(
-        LoadOptions(gpu_layers=gpu_layers, override_tensor=override_tensor or (), cache_on=cache_on)
-    )
-    cache = check_cache_type(cache_type)
+    wishes = wishes_of(running.load_options())
+    cache = check_cache_type(running.cache_type)
     checkpoint = open_checkpoint(model or built_in_model())
-    full = min(MAX_TOKENS, context or checkpoint.config.context_length)
+    full = min(MAX_TOKENS, running.context or checkpoint.config.context_length)
     drafted = draft(
         checkpoint,
         batch or [1, full],
         depth=depth,
-        context_length=context,
-        activations=activations,
+        context_length=running.context,
+        activations=running.activations,
         cache_type=cache,
         wishes=wishes,
-        device=device,
-        threads=threads,
-        threads_batch=threads_batch,
+        device=running.device,
+        threads=running.threads,
+        threads_batch=running.threads_batch,
     )
     if json:
         print(json_format.dumps(_facts(drafted), indent=2))

@@ -16,26 +16,8 @@ if TYPE_CHECKING:
 
 def tokenize(
     model: options.OptionalModel = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option(
-            "--prompt",
-            "-p",
-            metavar="TEXT",
-            help="Text to tokenize; - reads stdin, as does a pipe.",
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        str | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="UTF-8 file to tokenize; a newline at its end is dropped.",
-            show_default=False,
-        ),
-    ] = None,
+    prompt: options.Prompt = None,
+    file: options.PromptFile = None,
     no_bos: Annotated[
         bool, typer.Option("--no-bos", help="Leave out the token that begins a text.")
     ] = False,

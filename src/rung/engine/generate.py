@@ -16,12 +16,12 @@ import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.closing import Closing
 from rung.engine.batch import Batch, Runner
 from rung.engine.sequence import Completion, FinishReason, Sequence, Usage
 from rung.errors import UsageError
@@ -138,7 +138,7 @@ def _batch(parts: Iterable[_Part]) -> Batch:
     return Batch(*arrays)
 
 
-class Generation:
+class Generation(Closing):
     """A text in the making: iterate over it for its pieces, or `complete()` it.
 
     It holds one of the model's slots until the text ends, `close()`, or the last reference is gone.
@@ -193,17 +193,6 @@ class Generation:
         """Ends the text here, as "interrupted" unless it has ended; what was held back joins it."""
         self._sequence.interrupt()
         self._give_back()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def finished(self) -> bool:

@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self, Unpack
+from typing import Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.closing import Closing
 from rung.engine import evaluate
 from rung.engine.batch import Runner
 from rung.engine.chat import Chat
@@ -52,7 +52,7 @@ class ClosableRunner(Runner, Protocol):
         ...
 
 
-class Model:
+class Model(Closing):
     """A model ready to generate. `rung.load` makes one; close it, or use it as a context manager.
 
     Each generation or session holds one of the model's slots; `rung.load(slots=N)` makes N.
@@ -166,17 +166,6 @@ class Model:
         """Gives threads and memory back; the model cannot be used any more."""
         self._engine.close()
         self._runner.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def load(

@@ -231,7 +231,7 @@ def plan_model(
     context_length: int | None = None,
     n_slots: int = 1,
     activations: str | None = None,
-    cache_type: CacheType | None = None,
+    cache_type: str | None = None,
     max_tokens: int = MAX_TOKENS,
     wishes: Wishes = NO_WISHES,
     on_compile: Compiling | None = None,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self, Unpack
+from typing import Unpack
 
+from rung.closing import Closing
 from rung.engine.generate import Engine, Generation
 from rung.engine.options import GenerateOptions, Prompt, Prompts
 from rung.engine.sequence import Sequence
 
 
-class Session:
+class Session(Closing):
     """Generates again and again in one slot, reading only what the prompt does not share.
 
     Every prompt is the whole text so far. Where it begins as the ids in the cache do (the last
@@ -56,17 +56,6 @@ class Session:
         if self._slot is not None:
             self._engine.release(self._slot)
             self._slot = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _common_prefix(a: list[int], b: tuple[int, ...]) -> int:

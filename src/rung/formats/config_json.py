@@ -13,19 +13,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rung.errors import FormatError
 from rung.formats.safetensors_file import parse_object
+from rung.formats.sizes import MOST
 from rung.models.config import Config
 
-# Far above any model, and low enough that nothing large is made before the weights are seen.
-_MOST = {
-    "dim": 1 << 20,
-    "hidden_dim": 1 << 22,
-    "n_layers": 1 << 10,
-    "n_heads": 1 << 16,
-    "n_kv_heads": 1 << 16,
-    "head_dim": 1 << 16,
-    "vocab_size": 1 << 24,
-    "context_length": 1 << 24,
-}
 _MOST_ELSEWHERE = 1 << 28
 _POSITIVE = ("base", "factor", "factors", "vocab_size", "context_length")
 
@@ -92,14 +82,14 @@ def _in_range(field: str, value: Any) -> bool:
     if type(value) is float:
         return math.isfinite(value) and (value > 0 or field not in _POSITIVE)
     if type(value) is int:
-        return (field in _POSITIVE) <= value <= _MOST.get(field, _MOST_ELSEWHERE)
+        return (field in _POSITIVE) <= value <= MOST.get(field, _MOST_ELSEWHERE)
     return True
 
 
 def _expected(field: str, hint: Any) -> str:
     if hint is int:
         least = int(field in _POSITIVE)
-        return f"a whole number from {least} to {_MOST.get(field, _MOST_ELSEWHERE):,}"
+        return f"a whole number from {least} to {MOST.get(field, _MOST_ELSEWHERE):,}"
     if hint is float:
         return "a number above 0" if field in _POSITIVE else "a number"
     if get_origin(hint) is Literal:

@@ -54,6 +54,18 @@ def mapped(path: Path, expected: str) -> NDArray[np.uint8]:
     return np.frombuffer(mapping, np.uint8)
 
 
+def check_size(path: Path, *, found: int, expected: int, header: str) -> None:
+    """Raises FormatError unless a file has as many bytes as its header (in words) needs."""
+    if found != expected:
+        difference = f"{abs(expected - found):,} {'missing' if found < expected else 'too many'}"
+        raise FormatError(
+            path,
+            "size",
+            f"{found:,} bytes ({difference})",
+            f"{expected:,} bytes, for its header says {header}",
+        )
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write, which takes the name `path` once the block has ended well.

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from rung.errors import FormatError
 from rung.formats.huggingface.config import CONFIG_FILE, read_config
 from rung.formats.json_fields import read_object
+from rung.formats.sizes import MOST_CONTEXT
 from rung.models.config import Config, Rope
 
 PARAMS_FILE = "params.json"
-_MOST_CONTEXT = 1 << 24
 _DEFAULT_CONTEXT = 2048  # gpt-fast's own for models it knows no better
 
 
@@ -139,7 +139,7 @@ def _from_params_json(params_path: Path, sizes: Sizes) -> Config:
         ),
         131072 if scaled else _DEFAULT_CONTEXT,
     )
-    context = fields.integer("max_seq_len", least=1, most=_MOST_CONTEXT, default=context)
+    context = fields.integer("max_seq_len", least=1, most=MOST_CONTEXT, default=context)
     eps = fields.number("norm_eps", default=1e-5)
     try:
         return replace(_config(model), context_length=context, norm_eps=eps)

@@ -7,8 +7,10 @@ hf:owner/name@revision         at a branch, tag or commit, in either form
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING
 from rung.errors import RungError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 PREFIX = "hf:"
 
@@ -109,14 +111,27 @@ def _snapshot(reference: Reference, patterns: Sequence[str]) -> Path:
     if not sys.stderr.isatty():
         disable_progress_bars()
     try:
-        folder = huggingface_hub.snapshot_download(
-            reference.repository,
-            revision=reference.revision,
-            allow_patterns=list(patterns),
-        )
+        with _errors_alone():
+            folder = huggingface_hub.snapshot_download(
+                reference.repository,
+                revision=reference.revision,
+                allow_patterns=list(patterns),
+            )
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         raise RungError(f"{reference}: {_reason(error, reference)}") from None
     return Path(folder)
+
+
+@contextmanager
+def _errors_alone() -> Iterator[None]:
+    """No warnings of huggingface_hub meanwhile: that no file matches is ours to say."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _absence(reference: Reference) -> str:

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.errors import FormatError
 from rung.formats.base import Checkpoint
-from rung.formats.files import mapped
+from rung.formats.files import check_size, mapped
 from rung.formats.finite import check_loaded
 from rung.formats.llama2c_layout import (
     HEADER_BYTES,
@@ -35,25 +34,16 @@ def read(path: str | Path, *, check: bool = True) -> Checkpoint:
     path = Path(path)
     data = mapped(path, "a llama2.c checkpoint")
     header = parse_header(path, data[:HEADER_BYTES].tobytes())
-    _check_size(path, header, data.size)
+    check_size(path, found=data.size, expected=header.file_bytes, header=_in_words(header))
     checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
     check_loaded(checkpoint, size_bytes=data.size, matrices=check)
     return checkpoint
 
 
-def _check_size(path: Path, header: Header, found: int) -> None:
-    expected = header.file_bytes
-    if found == expected:
-        return
-    difference = f"{abs(expected - found):,} {'missing' if found < expected else 'too many'}"
+def _in_words(header: Header) -> str:
     c = header.config
     model = f"dim {c.dim}, hidden_dim {c.hidden_dim}, {c.n_layers} layers, {c.vocab_size} tokens"
-    raise FormatError(
-        path,
-        "size",
-        f"{found:,} bytes ({difference})",
-        f"{expected:,} bytes, for its header says {header.label} with {model}",
-    )
+    return f"{header.label} with {model}"
 
 
 def _weights(header: Header, data: NDArray[np.uint8]) -> dict[str, StoredTensor]:

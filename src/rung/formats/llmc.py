@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.errors import FormatError
 from rung.formats.base import Checkpoint
-from rung.formats.files import mapped
+from rung.formats.files import check_size, mapped
 from rung.formats.finite import check_loaded
 from rung.formats.llmc_layout import HEADER_BYTES, Header, parse_header, recognises
 from rung.formats.planes import tensor_in, vector_as_float32
@@ -29,25 +28,16 @@ def read(path: str | Path, *, check: bool = True) -> Checkpoint:
     path = Path(path)
     data = mapped(path, "an llm.c checkpoint")
     header = parse_header(path, data[:HEADER_BYTES].tobytes())
-    _check_size(path, header, data.size)
+    check_size(path, found=data.size, expected=header.file_bytes, header=_in_words(header))
     checkpoint = Checkpoint(path, header.label, header.config, _weights(header, data))
     check_loaded(checkpoint, size_bytes=data.size, matrices=check)
     return checkpoint
 
 
-def _check_size(path: Path, header: Header, found: int) -> None:
-    expected = header.file_bytes
-    if found == expected:
-        return
-    difference = f"{abs(expected - found):,} {'missing' if found < expected else 'too many'}"
+def _in_words(header: Header) -> str:
     c = header.config
     model = f"max_T {c.context_length}, V_padded {header.padded_vocab}, L {c.n_layers}, C {c.dim}"
-    raise FormatError(
-        path,
-        "size",
-        f"{found:,} bytes ({difference})",
-        f"{expected:,} bytes, for its header says {header.label} with {model}",
-    )
+    return f"{header.label} with {model}"
 
 
 def _weights(header: Header, data: NDArray[np.uint8]) -> dict[str, StoredTensor]:

@@ -146,7 +146,7 @@ def _name(path: Path, name: object) -> str:
 
 
 def _raw(torch: Any, path: Path, name: str, value: Any) -> RawTensor:
-    """One tensor as a read-only array that shares its memory."""
+    """One tensor as a read-only array that shares its memory, but for one at an odd address."""
     if not isinstance(value, torch.Tensor):
         raise FormatError(path, name, f"a {type(value).__name__}", "a tensor")
     value = value.detach()
@@ -162,5 +162,7 @@ def _raw(torch: Any, path: Path, name: str, value: Any) -> RawTensor:
         values = value.view(torch.int16).numpy().view(np.uint16)
     else:
         values = value.numpy()
+    # torch reads a part of the zip wherever it stands; a copy stands where its values can.
+    values = np.require(values, requirements="A")
     values.flags.writeable = False
     return RawTensor(dtype, values)

@@ -36,7 +36,6 @@ from rung.simd.vectors import f32x16, vector_ir
 
 RUN = 32  # weights that a layout unpacks at once
 _V = vector_ir(f32x16)
-_RUN_BYTES = ir.VectorType(I8, RUN)
 _kernel_intrinsic = intrinsic(prefer_literal=True)
 
 

@@ -29,6 +29,19 @@ _SMALLEST = np.finfo(np.float32).tiny
 
 
 @register_jitable
+def step_of(largest_x):
+    """The step for values up to `largest_x`; 0 where the step would have no float32 inverse."""
+    step = largest_x / np.float32(127)
+    return step if step >= _SMALLEST else np.float32(0)
+
+
+@register_jitable
+def inverse_of(step):
+    """1 / step, or 0 for a step of 0"""
+    return np.float32(1) / step if step > 0 else np.float32(0)
+
+
+@register_jitable
 def round_blocks_naive(x_1K, y_TK, t, first, count):
     """Blocks first … first + count − 1 of token t become x rounded, value by value."""
     q_TK, scales, sums = y_TK
@@ -36,10 +49,9 @@ def round_blocks_naive(x_1K, y_TK, t, first, count):
         largest_x = np.float32(0)
         for k in range(b * BLOCK, (b + 1) * BLOCK):
             largest_x = max(largest_x, abs(x_1K[0, k]))
-        scale = largest_x / np.float32(127)
-        # A step whose inverse is no float32 is none.
-        inverse = np.float32(1) / scale if scale >= _SMALLEST else np.float32(0)
-        scales[t, first + b] = scale if scale >= _SMALLEST else np.float32(0)
+        step = step_of(largest_x)
+        inverse = inverse_of(step)
+        scales[t, first + b] = step
         for half in range(2):
             total_q = np.int32(0)
             for k in range(b * BLOCK + 16 * half, b * BLOCK + 16 * half + 16):

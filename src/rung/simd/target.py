@@ -29,7 +29,7 @@ class Target:
 
     cpu: str
     features: frozenset[str]
-    overridden: bool
+    chosen: str = ""  # what RUNG_CPU_FEATURES says, which then decides; else all there are
     processor: str = ""  # LLVM's name of the processor itself, whatever is compiled for
 
     def has(self, feature: str) -> bool:
@@ -65,9 +65,9 @@ def host() -> Target:
     name = llvm.get_host_cpu_name()
     wanted = env.CPU_FEATURES.get().replace(" ", "").lower()
     if not wanted:
-        return Target(name, frozenset(present), overridden=False, processor=name)
-    chosen = _apply(wanted, present, set(known))
-    target = Target("generic", frozenset(chosen), overridden=True, processor=name)
+        return Target(name, frozenset(present), processor=name)
+    kept = _apply(wanted, present, set(known))
+    target = Target("generic", frozenset(kept), chosen=wanted, processor=name)
     # Numba reads these when it makes its code generator, at the first compilation.
     config.CPU_NAME = target.cpu
     config.CPU_FEATURES = target.llvm_features

@@ -10,11 +10,18 @@ from typing import Any
 
 from rung import env
 from rung.errors import UsageError
+from rung.simd.target import host
 
-_INTERESTING = (
+_NOTABLE = (
     *("avx2", "fma", "avx512f", "avx512vnni", "avx512bf16", "avxvnni"),
     *("amx-tile", "amx-int8", "amx-bf16", "neon", "dotprod", "i8mm", "sve"),
 )
+
+
+def notable_features() -> list[str]:
+    """Those of the features in use that make a difference to kernels, by their LLVM names."""
+    target = host()
+    return [name for name in _NOTABLE if target.has(name)]
 
 
 def allowed_cpus() -> set[int]:
@@ -130,8 +137,6 @@ def describe() -> dict[str, Any]:
     import llvmlite
     import numba
 
-    from rung.simd.target import host
-
     target = host()
     cpus = allowed_cpus()
     return {
@@ -141,8 +146,8 @@ def describe() -> dict[str, Any]:
         "logical processors": len(cpus),
         "default threads": default_threads(),
         "memory bytes": memory_bytes(),
-        "compiled for": target.cpu + (" (RUNG_CPU_FEATURES)" if target.overridden else ""),
-        "features": [name for name in _INTERESTING if target.has(name)],
+        "compiled for": target.cpu + (" (RUNG_CPU_FEATURES)" if target.chosen else ""),
+        "features": notable_features(),
         "numba": numba.__version__,
         "llvmlite": llvmlite.__version__,
     }

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rung.bench.models.rows import Row
+from rung.bench.rows import ALL_FEATURES
 
 if TYPE_CHECKING:
     from rung.bench.models.run import Report
@@ -65,7 +66,8 @@ def facts(report: Report) -> list[str]:
     first = report.rows[0]
     lines = [
         f"{first['shape']} {first['dtype']}, {first['activations']} activations, "
-        f"{first['threads']} threads, {first['machine']}, rung {_source(first)}"
+        f"{first['cache_type']} cache, {first['threads']} threads, {_machine(first)}, "
+        f"rung {_source(first)}"
     ]
     lines.append(_memory("rung", first, ""))
     told = set()
@@ -81,6 +83,11 @@ def facts(report: Report) -> list[str]:
     if not report.energy_available:
         lines.append("energy: not available on this system")
     return lines
+
+
+def _machine(row: Row) -> str:
+    limited = "" if row["features"] == ALL_FEATURES else f" with {row['features']}"
+    return f"{row['machine']}{limited}"
 
 
 def _source(row: Row) -> str:

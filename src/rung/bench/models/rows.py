@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rung import __version__, env
-from rung.backends.cpu.machine import processor_name
+from rung import env
 from rung.bench.models.measure import Measured, Series, prompt_flops
-from rung.bench.models.sides.base import Side
-from rung.bench.rows import commit
+from rung.bench.models.sides.base import Opened, Side
+from rung.bench.rows import origin
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
 
@@ -95,10 +91,9 @@ def rows_of(
         "first_token_after": measured.first_task.tokens,
         "peak_memory_bytes": measured.peak_memory_bytes[0],
     }
-    source = {"machine": processor_name(), "rung": __version__, "commit": commit()}
     rows = []
     for series in measured.series:
-        row = _own_row(series, subject, own.opened.activations, limits) | side_facts | source
+        row = _own_row(series, subject, own.opened, limits) | side_facts | origin()
         if not peers:
             rows.append(row | {"rounds": [round(speed, 2) for speed in series.speeds()]})
         for number, peer in enumerate(peers, start=1):
@@ -106,7 +101,7 @@ def rows_of(
     return rows
 
 
-def _own_row(series: Series, subject: Subject, activations: str, limits: Limits) -> Row:
+def _own_row(series: Series, subject: Subject, opened: Opened, limits: Limits) -> Row:
     task = series.task
     speeds = speeds_of(series.speeds())
     row = {
@@ -114,7 +109,8 @@ def _own_row(series: Series, subject: Subject, activations: str, limits: Limits)
         "version": env.PIN.get() or "newest",
         "backend": "cpu",
         "dtype": subject.dtype,
-        "activations": activations,
+        "activations": opened.activations,
+        "cache_type": opened.cache_type,
         "shape": subject.shape,
         "tokens": task.tokens,
         "depth": task.depth,
@@ -155,10 +151,3 @@ def _peer_part(series: Series, number: int, peer: Side, peak_memory_bytes: int) 
 
 def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
-
-
-def append_rows(path: Path, rows: Iterable[Row]) -> None:
-    """Adds rows to a file of JSON lines, which is made where it is missing."""
-    with path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row) + "\n")

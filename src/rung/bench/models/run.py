@@ -22,6 +22,7 @@ from rung.bench.models.sides.base import Setup, Side
 from rung.bench.models.sides.own import OwnSide
 from rung.bench.models.sides.peers import Peer, check_peer
 from rung.bench.models.sides.worker import WorkerSide
+from rung.engine.options import check_activations, check_cache_type
 from rung.errors import UsageError
 from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
@@ -80,6 +81,7 @@ def bench_model(
     rounds: int = 5,
     threads: int | None = None,
     activations: str | None = None,
+    cache_type: str | None = None,
     steps: Steps = lambda label, done, total: None,
 ) -> Report:
     """Measures a plan's tasks, so many rounds after a warm-up, by turns with the peers.
@@ -88,6 +90,8 @@ def bench_model(
     """
     threads = machine.default_threads() if threads is None else threads
     _check(source, peers)
+    check_activations(activations)
+    check_cache_type(cache_type)
     with ExitStack() as stack:
         model = stack.enter_context(_prepared(source, peers, threads, steps))
         setup = Setup(
@@ -97,6 +101,7 @@ def bench_model(
             context_length=plan.context_length,
             longest_batch=plan.longest_batch,
             activations=activations,
+            cache_type=cache_type,
             seed=source.seed,
         )
         sides: list[Side] = []

@@ -8,25 +8,13 @@ from typing import Any
 
 from rung.errors import FormatError
 from rung.formats.huggingface.families import FAMILIES, Family
-from rung.formats.huggingface.rotation import MOST_CONTEXT
 from rung.formats.huggingface.weights import Names
 from rung.formats.json_fields import Fields, read_object
+from rung.formats.sizes import MOST
 from rung.models.config import Config
 
 CONFIG_FILE = "config.json"
 GENERATION_FILE = "generation_config.json"
-
-# Far above any model, and low enough that nothing large is made before the weights are seen.
-_MOST = {
-    "dim": 1 << 20,
-    "hidden_dim": 1 << 22,
-    "n_layers": 1 << 10,
-    "n_heads": 1 << 16,
-    "n_kv_heads": 1 << 16,
-    "head_dim": 1 << 16,
-    "vocab_size": 1 << 24,
-    "context_length": MOST_CONTEXT,
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,7 @@ def _shared(fields: Fields, family: Family) -> dict[str, Any]:
     """The sizes that every family has, by the names of Config."""
 
     def size(name: str, default: int | None = None) -> int:
-        return fields.integer(family.keys[name], least=1, most=_MOST[name], default=default)
+        return fields.integer(family.keys[name], least=1, most=MOST[name], default=default)
 
     dim, n_heads = size("dim"), size("n_heads")
     return {

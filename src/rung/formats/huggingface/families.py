@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rung.formats.huggingface.rotation import MOST_CONTEXT, read_ropes
+from rung.formats.huggingface.rotation import read_ropes
 from rung.formats.huggingface.weights import Names
 from rung.formats.json_fields import Fields
+from rung.formats.sizes import MOST_CONTEXT
 
 Read = Callable[[Fields, dict[str, Any]], dict[str, Any]]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from rung.formats.json_fields import Fields
+from rung.formats.sizes import MOST_CONTEXT
 from rung.models.config import Rope
 from rung.models.rope import longrope_attention_factor, yarn_attention_factor
 
@@ -29,7 +30,6 @@ _KNOWN = {
     },
     "longrope": {"factor", "attention_factor", "short_factor", "long_factor"},
 }
-MOST_CONTEXT = 1 << 24
 
 
 def read_ropes(

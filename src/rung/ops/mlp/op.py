@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from rung.ops.linear.op import quantize_blocks
 from rung.registry import op
-from rung.storage import Q8_S, quantize
+from rung.storage import Q8_S
 
 _CASES = [
     {"T": 1, "F": 64},
@@ -53,10 +54,6 @@ def geglu(gate_TF: Any, up_TF: Any) -> Any:
 _ROUNDED = [{"T": 1, "F": 32}, {"T": 5, "F": 96}, {"T": 3, "F": 1056}, {"T": 0, "F": 64}]
 
 
-def _rounded(y_TF: Any) -> Any:
-    return quantize(y_TF.astype(np.float32), Q8_S).float64()
-
-
 @op(
     out="y_TF",
     out_type=lambda attributes: Q8_S,
@@ -66,7 +63,7 @@ def _rounded(y_TF: Any) -> Any:
 )
 def swiglu_rounded(gate_TF: Any, up_TF: Any) -> Any:
     """y = swiglu(gate, up) rounded to int8 in blocks of 32, as quantize_blocks does"""
-    return _rounded(swiglu.reference(gate_TF, up_TF))
+    return quantize_blocks.reference(swiglu.reference(gate_TF, up_TF))
 
 
 @op(
@@ -78,7 +75,7 @@ def swiglu_rounded(gate_TF: Any, up_TF: Any) -> Any:
 )
 def gelu_rounded(x_TF: Any) -> Any:
     """y = gelu(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
-    return _rounded(gelu.reference(x_TF))
+    return quantize_blocks.reference(gelu.reference(x_TF))
 
 
 @op(
@@ -90,7 +87,7 @@ def gelu_rounded(x_TF: Any) -> Any:
 )
 def geglu_rounded(gate_TF: Any, up_TF: Any) -> Any:
     """y = geglu(gate, up) rounded to int8 in blocks of 32, as quantize_blocks does"""
-    return _rounded(geglu.reference(gate_TF, up_TF))
+    return quantize_blocks.reference(geglu.reference(gate_TF, up_TF))
 
 
 _WIDTHS = [{"T": 1, "D": 64}, {"T": 5, "D": 123}, {"T": 3, "D": 1024}, {"T": 0, "D": 8}]

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from rung.ops.linear.op import quantize_blocks
 from rung.registry import op
-from rung.storage import Q8_S, quantize
+from rung.storage import Q8_S
 
 _CASES = [
     {"T": 1, "D": 64, "eps": 1e-5},
@@ -56,17 +57,13 @@ _ROUNDED = [
 ]
 
 
-def _rounded(y_TD: Any) -> Any:
-    return quantize(y_TD.astype(np.float32), Q8_S).float64()
-
-
 @op(out="y_TD", out_type=lambda attributes: Q8_S, flops=lambda T, D: 8 * T * D, cases=_ROUNDED)
 def rms_norm_rounded(x_TD: Any, w_D: Any, *, eps: float) -> Any:
     """y = rms_norm(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
-    return _rounded(rms_norm.reference(x_TD, w_D, eps=eps))
+    return quantize_blocks.reference(rms_norm.reference(x_TD, w_D, eps=eps))
 
 
 @op(out="y_TD", out_type=lambda attributes: Q8_S, flops=lambda T, D: 12 * T * D, cases=_ROUNDED)
 def layer_norm_rounded(x_TD: Any, w_D: Any, b_D: Any, *, eps: float) -> Any:
     """y = layer_norm(x) rounded to int8 in blocks of 32, as quantize_blocks does"""
-    return _rounded(layer_norm.reference(x_TD, w_D, b_D, eps=eps))
+    return quantize_blocks.reference(layer_norm.reference(x_TD, w_D, b_D, eps=eps))

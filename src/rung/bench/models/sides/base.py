@@ -18,7 +18,7 @@ class Setup:
 
     path: the model file; None for a side that has its weights already, or makes its own.
     context_length: positions that its cache holds. longest_batch: the most tokens that it will be
-    asked to read at once. activations: None for what the model would take by itself.
+    asked to read at once. activations, cache_type: None for what the model would take by itself.
     """
 
     config: Config
@@ -27,6 +27,7 @@ class Setup:
     context_length: int
     longest_batch: int
     activations: str | None = None
+    cache_type: str | None = None
     seed: int = 0
 
 
@@ -36,12 +37,14 @@ class Opened:
 
     name: the program and its version. load_s: seconds from the file's path, or the weights in
     memory, to a model that can run; None where weights were made meanwhile. activations: how it
-    rounds the inputs of products, "" where it does not say. notes: what a user should be told.
+    rounds the inputs of products, and cache_type how it keeps keys and values, "" where it does not
+    say. notes: what a user should be told.
     """
 
     name: str
     load_s: float | None
     activations: str = ""
+    cache_type: str = ""
     notes: tuple[str, ...] = ()
 
 

@@ -40,12 +40,14 @@ class OwnSide(TokenSide):
             threads=setup.threads,
             context_length=setup.context_length,
             activations=setup.activations,
+            cache_type=setup.cache_type,
             on_compile=note_compile,
         )
         self.opened = Opened(
             name=f"rung {__version__}",
             load_s=time.perf_counter() - start,
             activations=self._runner.activations,
+            cache_type=self._runner.cache_type,
             notes=("loading includes compiling kernels, once on a machine",) if compiled else (),
         )
 
