@@ -76,11 +76,11 @@ def tiled_product(x_TK, w_NK, y_TN, start, stop):
     if tiled > 0:
         in_tiles(_tile_of_elements, x_TK[:tiled], w_NK, y_TN[:tiled], start, stop, 0)
     for t in range(tiled, T):
-        _streamed_product(x_TK, w_NK, y_TN, t, start, stop)
+        streamed_token(x_TK, w_NK, y_TN, t, start, stop)
 
 
 @register_jitable
-def _streamed_product(x_TK, w_NK, y_TN, t, start, stop):
+def streamed_token(x_TK, w_NK, y_TN, t, start, stop):
     """y[t, start : stop] = x[t] · wᵀ, reading four quarters of the rows side by side.
 
     Each quarter is one long run of memory, which the processor foresees, and four sums at a time
