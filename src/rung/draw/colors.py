@@ -31,5 +31,5 @@ PAPER = {
     "flow": Shade(("none", "none"), ("#59636e", "#9198a1")),
     "copy": Shade(("none", "none"), ("#cf222e", "#ff7b72")),
     "words": Shade(("none", "none"), ("#1f2328", "#f0f6fc")),
-    "quiet": Shade(("none", "none"), ("#59636e", "#9198a1")),
+    "quiet": Shade(("none", "none"), ("#59636e", "#b1bac4")),
 }

@@ -181,7 +181,7 @@ class _Drawing:
         return lines
 
     def _copy(self, turns: Sequence[Copy], target: str) -> None:
-        """A copy, or the same for each turn of a unit."""
+        """A copy, or the same for each turn of a unit, drawn as the first turn has it."""
         ends = {"input": INPUTS, "weight": WEIGHTS}
         source = ends.get(turns[0].tensor.role) or self._made[turns[0].tensor]
         self._arrows.setdefault((source, target), []).append(tuple(turns))
