@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from draw_cases import CASES, plan_of
+from rung.draw.layer_picture import layer_picture
+from rung.draw.layers import LayerDrawing, Link, OpBox
 from rung.draw.overview import overview
 from rung.draw.page import layers_sheet, overview_sheet, plans_picture
 from rung.draw.ranks import Cell, arrange
@@ -110,6 +112,41 @@ def _crossings(picture: Picture) -> list[tuple[object, object]]:
 def test_lines_go_around_boxes_and_labels(plan: Plan) -> None:
     assert _crossings(overview_sheet(plan)) == []
     assert _crossings(layers_sheet(plan)) == []
+
+
+def _shared(picture: Picture) -> list[object]:
+    """Stretches that lines from different places have in common."""
+    found = []
+    for a, b in combinations(picture.paths, 2):
+        if a.points[0] == b.points[0]:
+            continue
+        for (ax, ay), (bx, by) in pairwise(a.points):
+            for (cx, cy), (dx, dy) in pairwise(b.points):
+                if abs(ay - by) + abs(cy - dy) + abs(ay - cy) < 2:
+                    common = min(max(ax, bx), max(cx, dx)) - max(min(ax, bx), min(cx, dx))
+                elif abs(ax - bx) + abs(cx - dx) + abs(ax - cx) < 2:
+                    common = min(max(ay, by), max(cy, dy)) - max(min(ay, by), min(cy, dy))
+                else:
+                    continue
+                if common > 2:
+                    found.append((a.points, b.points))
+    return found
+
+
+def test_no_two_lines_run_together(plan: Plan) -> None:
+    assert _shared(overview_sheet(plan)) == []
+    assert _shared(layers_sheet(plan)) == []
+
+
+def test_lines_that_turn_below_the_same_rank_have_tracks_of_their_own() -> None:
+    boxes = [OpBox(key, (key, "1 µs"), f"{key} (1K)", 0) for key in "abcdef"]
+    pairs = ["ad", "ae", "af", "bd", "be", "bf", "cd", "ce", "cf"]
+    links = tuple(Link(source, target, copied=False) for source, target in pairs)
+    picture = layer_picture(LayerDrawing("", tuple(boxes), links))
+    assert _shared(picture) == []
+    assert _crossings(picture) == []
+    heights = {path.points[1][1] for path in picture.paths if len(path.points) > 2}
+    assert len(heights) == 3
 
 
 def test_a_file_has_every_word_of_the_drawings(plan: Plan) -> None:
