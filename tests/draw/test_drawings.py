@@ -20,7 +20,7 @@ from rung.draw.names import bare, layer_of, progression, ranges
 from rung.draw.overview import INPUTS, RESULTS, WEIGHTS, Overview, overview
 from rung.draw.overview_picture import overview_picture
 from rung.graph.ir import Node
-from rung.schedule.costs import AssumedCosts
+from rung.schedule.costs import MachineCosts, batch_sizes
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Home, Problem
 from schedule_graphs import FasterHost, graphs
@@ -92,7 +92,7 @@ def test_any_plan_can_be_drawn(
     sim = SimBackend(cpu, SimSpec(refuse=frozenset(refused), offload_from=4))
     backends = [sim, FasterHost(cpu, seconds=0.0), cpu]
     homes = {w: Home(data.draw(st.sampled_from([sim, cpu])), "drawn") for w in weights}
-    plan = make_plan(Problem(graph, backends, homes, {"T": 8, "R": 1}, AssumedCosts()))
+    plan = make_plan(Problem(graph, backends, homes, batch_sizes(8), MachineCosts()))
     drawn = overview(plan)
     _check_overview(plan, drawn)
     assert len(overview_picture(drawn, {}).boxes) == len(drawn.stops)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import fsum
 
 from rung.draw.layers import LayerDrawing, OpBox, Side
 from rung.draw.ranks import Cell, Edge, Layout, arrange
@@ -190,7 +191,7 @@ def _side_size(side: Side) -> Point:
 
 
 def _stack_height(sides: Sequence[Side]) -> float:
-    return sum(_side_size(side)[1] for side in sides) + _STACK_GAP * max(len(sides) - 1, 0)
+    return fsum(_side_size(side)[1] for side in sides) + _STACK_GAP * max(len(sides) - 1, 0)
 
 
 def _height(box: OpBox) -> float:

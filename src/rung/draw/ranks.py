@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import fsum
 
 Edge = tuple[str, str]
 
@@ -40,6 +41,7 @@ class Layout:
 
 def arrange(cells: Sequence[Cell], edges: Sequence[Edge]) -> Layout:
     """Cells in the order given where nothing else decides; edges lead from earlier to later."""
+    cells = _as_wide_as_their_chains(cells, edges)
     rank = _ranks(cells, edges)
     around = {
         edge for edge in edges if rank[edge[1]] - rank[edge[0]] > 1 and _is_bypass(edges, edge)
@@ -66,6 +68,25 @@ def arrange(cells: Sequence[Cell], edges: Sequence[Edge]) -> Layout:
     names = {cell.key for cell in cells}
     ranks = tuple(tuple(cell.key for cell in found if cell.key in names) for found in entries)
     return Layout(ranks, {key: x[key] for key in names}, routes, width)
+
+
+def _as_wide_as_their_chains(cells: Sequence[Cell], edges: Sequence[Edge]) -> list[Cell]:
+    """Cells one below the other that nothing else joins or leaves reach equally far: no jogs."""
+    chain = {cell.key: [cell] for cell in cells}
+    for source, target in edges:
+        leaving = sum(edge[0] == source for edge in edges)
+        joining = sum(edge[1] == target for edge in edges)
+        if leaving == joining == 1:
+            both = chain[source] + chain[target]
+            chain.update(dict.fromkeys((cell.key for cell in both), both))
+    return [
+        Cell(
+            cell.key,
+            max(other.left for other in chain[cell.key]),
+            max(other.right for other in chain[cell.key]),
+        )
+        for cell in cells
+    ]
 
 
 def _ranks(cells: Sequence[Cell], edges: Sequence[Edge]) -> dict[str, int]:
@@ -137,7 +158,7 @@ def _neighbors(links: Sequence[Edge], *, back: bool) -> dict[str, list[str]]:
 def _mean(at: Mapping[str, float], neighbors: Mapping[str, list[str]], key: str) -> float:
     """Where a cell's neighbors are on average; where it is itself if it has none."""
     known = [at[other] for other in neighbors.get(key, [])]
-    return sum(known) / len(known) if known else at[key]
+    return fsum(known) / len(known) if known else at[key]
 
 
 def _places(entries: Sequence[Sequence[Cell]], links: Sequence[Edge]) -> dict[str, float]:
@@ -171,4 +192,4 @@ def _fitted(cells: Sequence[Cell], wanted: Sequence[float]) -> list[float]:
 
 
 def _average(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+    return fsum(values) / len(values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from math import fsum
 from typing import Literal
 
 Point = tuple[float, float]
@@ -22,7 +23,7 @@ _WIDEST = frozenset("mMW@%…")
 
 def text_width(text: str, size: float = SIZE, *, bold: bool = False) -> float:
     """Points that a text takes at most."""
-    ems = sum(
+    ems = fsum(
         0.41
         if letter in _NARROW
         else 0.84
