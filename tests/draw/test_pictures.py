@@ -12,7 +12,8 @@ import pytest
 from draw_cases import CASES, plan_of
 from rung.draw.layer_picture import layer_picture
 from rung.draw.layers import LayerDrawing, Link, OpBox
-from rung.draw.overview import overview
+from rung.draw.overview import CopyArrow, Overview, Stop, overview
+from rung.draw.overview_picture import overview_picture
 from rung.draw.page import layers_sheet, overview_sheet, plans_picture
 from rung.draw.ranks import Cell, arrange
 from rung.draw.shapes import Picture, text_width
@@ -147,6 +148,25 @@ def test_lines_that_turn_below_the_same_rank_have_tracks_of_their_own() -> None:
     assert _crossings(picture) == []
     heights = {path.points[1][1] for path in picture.paths if len(path.points) > 2}
     assert len(heights) == 3
+
+
+def test_copies_between_three_memories() -> None:
+    memories = ("host", "first", "second")
+    lanes = [0, 0, 1, 2, 0, 1, 2, 1, 0]
+    stops = [
+        Stop(f"split{index}", memories[lane], (f"split #{index}", "1 node, 1 µs"), lane, (index,))
+        for index, lane in enumerate(lanes)
+    ]
+    pairs = [(0, 2), (1, 2), (0, 3), (2, 3), (3, 4), (2, 4), (4, 5), (3, 5), (1, 6), (6, 8), (7, 8)]
+    arrows = [
+        CopyArrow(f"split{source}", f"split{target}", ("a tensor (1K)", "another (2K)"), ())
+        for source, target in pairs
+    ]
+    picture = overview_picture(Overview(memories, tuple(stops), tuple(arrows), ()), {})
+    assert _crossings(picture) == []
+    assert _shared(picture) == []
+    lefts = {box.x for box in picture.boxes}
+    assert len(lefts) == 3
 
 
 def test_a_file_has_every_word_of_the_drawings(plan: Plan) -> None:
