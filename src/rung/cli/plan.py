@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json as json_format
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rung.cli import groups, options, show
+from rung.cli.streams import note
 
 if TYPE_CHECKING:
     from rung.engine.draft import Draft
@@ -34,6 +36,23 @@ def plan(
         bool, typer.Option("--nodes/--no-nodes", help="A line for every node, or splits only.")
     ] = True,
     running: groups.Running = groups.RUNNING,
+    mermaid: Annotated[
+        bool,
+        typer.Option(
+            "--mermaid",
+            help="Print drawings of the splits and of each kind of layer, as Markdown with Mermaid "
+            "flowcharts, instead.",
+        ),
+    ] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option(
+            "--svg",
+            metavar="FILE",
+            help="Draw the splits and each kind of layer into this file as well.",
+            show_default=False,
+        ),
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Show where every part of a model would run, and why; nothing is loaded or run.
@@ -45,8 +64,11 @@ def plan(
     from rung.engine.model import built_in_model, wishes_of
     from rung.engine.options import check_cache_type
     from rung.engine.runner import MAX_TOKENS
+    from rung.errors import UsageError
     from rung.formats import open_checkpoint
 
+    if json and mermaid:
+        raise UsageError("--json and --mermaid are two forms of one answer; give one of them")
     wishes = wishes_of(running.load_options())
     cache = check_cache_type(running.cache_type)
     checkpoint = open_checkpoint(model or built_in_model())
@@ -63,7 +85,13 @@ def plan(
         threads=running.threads,
         threads_batch=running.threads_batch,
     )
-    if json:
+    if svg is not None:
+        _draw(drafted, svg)
+    if mermaid:
+        from rung.draw.mermaid import markdown
+
+        print(markdown(drafted.plans.values()))
+    elif json:
         print(json_format.dumps(_facts(drafted), indent=2))
     else:
         print(_text(drafted, nodes=nodes))
@@ -83,6 +111,19 @@ def _text(drafted: Draft, *, nodes: bool) -> str:
             f"{show.size(use.cache_bytes)}, activations {show.size(use.activations_bytes)})"
         )
     return "\n\n".join([*parts, "\n".join(memories)])
+
+
+def _draw(drafted: Draft, path: Path) -> None:
+    """Writes all drawings into one file. Raises RungError where it cannot be written."""
+    from rung.draw.page import plans_picture
+    from rung.draw.svg import svg
+    from rung.formats.files import replacing
+
+    notes = {memory: show.size(use.total_bytes) for memory, use in drafted.memory.items()}
+    text = svg(plans_picture(drafted.plans.values(), notes), "Plan of a model")
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+    note(f"drawn into {path}")
 
 
 def _facts(drafted: Draft) -> dict[str, Any]:
