@@ -57,6 +57,7 @@ class ByteTokenizer(Tokenizer):
 
 class FakeRunner:
     notes: tuple[str, ...] = ()
+    profile = None
 
     """Random logits by history, or those that make greedy sampling follow `next_token`."""
 

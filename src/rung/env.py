@@ -27,9 +27,12 @@ CPU_FEATURES = Variable(
     "RUNG_CPU_FEATURES", "", 'CPU features to switch off or keep, as "-avx512vnni" or "none"'
 )
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
+SCHED_DEBUG = Variable(
+    "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
+)
 DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
-VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, SIM, DATA)
+VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, SIM, SCHED_DEBUG, DATA)
 
 
 def cache_folder() -> Path:

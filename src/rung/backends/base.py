@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rung.backends.recording import Recording
 from rung.graph.ir import Node, Tensor
 from rung.storage import StorageType, StoredTensor
 
@@ -55,8 +56,11 @@ class Arena(Protocol):
 class Program(Protocol):
     """A compiled piece of a graph, bound to memory."""
 
-    def submit(self, sizes: Mapping[str, int]) -> None:
-        """Starts it for these run-time sizes (T tokens, R rows)."""
+    def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
+        """Starts it for these run-time sizes (T tokens, R rows).
+
+        What its tracks do is added to `recording`, where there is one, before `synchronize` ends.
+        """
         ...
 
     def synchronize(self) -> None:

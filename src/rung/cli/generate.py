@@ -13,6 +13,7 @@ from rung.cli import groups, options, show
 from rung.cli.errors import INTERRUPTED
 from rung.cli.interrupts import Interrupts
 from rung.cli.loading import Loaded, loaded
+from rung.cli.profiling import ProfileWish
 from rung.cli.streams import note, read_prompt, write
 from rung.engine.params import DEFAULT_MAX_TOKENS
 
@@ -75,12 +76,24 @@ def generate(
             rich_help_panel=_OUTPUT,
         ),
     ] = False,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--profile",
+            metavar="FILE.json|summary",
+            help="What every kernel, thread and copy takes: a trace for ui.perfetto.dev, or tables "
+            "on stderr; may be given for both.",
+            rich_help_panel=_OUTPUT,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Continue a text, or begin a new one.
 
     The text goes to stdout as it is written, the summary to stderr. Ctrl-C keeps what there is.
     """
     sampling = choosing.checked()  # a wrong value is told before the model is loaded
+    wish = ProfileWish.parse(profile or ())
     text = read_prompt(prompt, file)
     if model is None and not text and prompt is None:
         # The storyteller knows conversations, too; one word makes it begin a story.
@@ -100,15 +113,18 @@ def generate(
             **sampling,
         )
         if json:
-            _run(generation, show_pieces=False)
+            with wish.of(opened.model) as profiled:
+                _run(generation, show_pieces=False)
             print(json_format.dumps(_report(opened, text, ids, generation), ensure_ascii=False))
         else:
             # As the model read it, which is what it continues.
             write(opened.model.tokenizer.decode(ids) if echo else "")
-            _run(generation, show_pieces=True)
+            with wish.of(opened.model) as profiled:
+                _run(generation, show_pieces=True)
             write("\n")
             if not quiet:
                 note(_summary(opened, generation))
+        wish.deliver(profiled)
     if generation.finish_reason == "interrupted":
         raise typer.Exit(INTERRUPTED)
 

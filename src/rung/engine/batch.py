@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.models.config import Config
+from rung.schedule.profile.runs import Profile
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ class Batch:
 
 
 class Runner(Protocol):
-    """What the engine needs of a planned model: run a batch, get logits."""
+    """What the engine needs of a planned model: run a batch, get logits.
+
+    profile: collects what batches take, where there is one.
+    """
+
+    profile: Profile | None
 
     @property
     def config(self) -> Config:

@@ -25,6 +25,7 @@ from rung.closing import Closing
 from rung.engine.batch import Batch, Runner
 from rung.engine.sequence import Completion, FinishReason, Sequence, Usage
 from rung.errors import UsageError
+from rung.schedule.profile.runs import EngineStep, Profile
 
 
 class Engine:
@@ -79,6 +80,8 @@ class Engine:
         self._refuse_closed()
         # Sampling belongs under the lock: the logits are valid until anyone's next batch.
         with self._lock:
+            profile = self.runner.profile
+            decoding = profile is not None and all(part.sequence.tokens for part in parts)
             start = time.perf_counter()
             logits_RV = self.runner.forward(_batch(parts))
             seconds = time.perf_counter() - start
@@ -88,7 +91,25 @@ class Engine:
                 if part.wants_logits:
                     texts[part.slot] = part.sequence.accept(logits_RV[row])
                     row += 1
+            if profile is not None:
+                profile.add_step(_step_record(parts, decoding, start, seconds))
         return texts
+
+    @contextmanager
+    def profiling(self, profile: Profile) -> Iterator[Profile]:
+        """Collects what batches take, for the length of a `with` block.
+
+        Raises UsageError where that is being done already.
+        """
+        with self._lock:
+            if self.runner.profile is not None:
+                raise UsageError("this model is being profiled already; one profile at a time")
+            self.runner.profile = profile
+        try:
+            yield profile
+        finally:
+            with self._lock:
+                self.runner.profile = None
 
     def close(self) -> None:
         """Refuses all further work."""
@@ -120,6 +141,20 @@ def _share(active: Mapping[int, Sequence], max_tokens: int) -> list[_Part]:
             parts.append(_Part(slot, sequence, tokens, whole and sequence.wants_logits))
             room -= len(tokens)
     return parts
+
+
+def _step_record(
+    parts: Iterable[_Part], decoding: bool, start_s: float, forward_s: float
+) -> EngineStep:
+    """A step that ends now, for a profile."""
+    return EngineStep(
+        phase="decode" if decoding else "prompt",
+        tokens=sum(len(part.tokens) for part in parts),
+        sampled=sum(part.wants_logits for part in parts),
+        start_ns=round(start_s * 1e9),
+        forward_end_ns=round((start_s + forward_s) * 1e9),
+        end_ns=time.perf_counter_ns(),
+    )
 
 
 def _batch(parts: Iterable[_Part]) -> Batch:

@@ -6,7 +6,8 @@ Shapes: T tokens, V vocabulary.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, Unpack
 
@@ -33,6 +34,7 @@ from rung.errors import RungError, UsageError
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
 from rung.schedule.homes import Override, Wishes, check_cache_on, parse_layers
+from rung.schedule.profile.runs import MOST_SPANS, Profile
 from rung.tokenizers.base import Tokenizer
 
 OnCompile = Callable[[int, int, str], None]
@@ -161,6 +163,21 @@ class Model(Closing):
         Raises UsageError for fewer than two tokens or where no slot is free.
         """
         return evaluate.perplexity(self._engine, self.prompts.encode(text))
+
+    @contextmanager
+    def profile(self, *, most_spans: int = MOST_SPANS) -> Iterator[Profile]:
+        """What every kernel, thread and copy takes, for the length of a `with` block.
+
+        most_spans: what it holds at most; runs after that are only counted (`profile.gaps`).
+        Raises UsageError where the model is being profiled already.
+
+        >>> with model.profile() as profile:
+        ...     model.generate("Once upon a time", max_tokens=50).complete()
+        >>> print(profile.summary())
+        >>> profile.write("trace.json")  # for ui.perfetto.dev
+        """
+        with self._engine.profiling(Profile(most_spans=most_spans)) as profile:
+            yield profile
 
     def close(self) -> None:
         """Gives threads and memory back; the model cannot be used any more."""

@@ -25,6 +25,7 @@ from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
+from rung.schedule.profile.runs import Profile
 from rung.storage import storage_type, stored
 from rung.tuning.file import apply_rates
 from rung.tuning.probe import machine_costs
@@ -136,6 +137,15 @@ class ModelRunner:
                 "the others stay on the host"
             )
         return executor
+
+    @property
+    def profile(self) -> Profile | None:
+        """Collects what batches take, where there is one."""
+        return self.executor.profile
+
+    @profile.setter
+    def profile(self, profile: Profile | None) -> None:
+        self.executor.profile = profile
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
         """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.

@@ -74,12 +74,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     before, and a model may be rewritten under its own name while it is mapped. Raises RungError
     where the file cannot be written, such as on a full disk.
     """
-    path = path.resolve()  # a link stays a link, to the new file
-    if path.is_dir():
-        raise UsageError(f"{path} is a folder; give the name of a file to write")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is a device or a pipe; give the name of a file to write")
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    path, temporary = _places(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -92,3 +87,27 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # gone already where all went well
             temporary.unlink()
+
+
+def check_replacing(path: Path) -> None:
+    """Raises what `replacing` would raise for a file that cannot be written; leaves all as it is.
+
+    For what takes long to compute: a mistake in the name is told before.
+    """
+    path, temporary = _places(path)
+    try:
+        temporary.open("wb").close()
+        temporary.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RungError(f"{path} cannot be written ({reason})") from error
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    """The file that is meant, and the temporary one beside it."""
+    path = path.resolve()  # a link stays a link, to the new file
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; give the name of a file to write")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe; give the name of a file to write")
+    return path, path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling, Program
+from rung.backends.recording import Recording
 from rung.graph.ir import Graph, Tensor, concrete
-from rung.schedule.costs import batch_sizes
+from rung.schedule.costs import KEYS, batch_sizes
+from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
+from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
 from rung.schedule.split import Copy
 from rung.storage import StoredTensor
 
@@ -39,6 +44,15 @@ class _Move:
         else:
             source.read(self.source, cast(StoredTensor, self.target), shape)
 
+    def timed(self, sizes: Mapping[str, int]) -> CopyTime:
+        """Moves the values of a batch, and tells how long the host was at it."""
+        start = time.perf_counter_ns()
+        self.run(sizes)
+        end = time.perf_counter_ns()
+        tensor, source, target = self.copy.tensor, self.copy.source, self.copy.target
+        size_bytes = tensor.type.size_bytes(concrete(tensor.shape, sizes))
+        return CopyTime(tensor.name, source.name, target.name, size_bytes, start, end)
+
 
 @dataclass(frozen=True)
 class _Compiled:
@@ -53,6 +67,38 @@ class _Compiled:
     def programs(self) -> list[Program]:
         """One for each stage."""
         return [program for _, program in self.stages]
+
+    @cached_property
+    def _facts(self) -> list[StageFacts]:
+        """What is the same in all runs."""
+        return [StageFacts(stage) for stage in self.plan.stages]
+
+    def run(self, sizes: Mapping[str, int]) -> None:
+        """Copies and programs, in order, to the end."""
+        for moves, program in self.stages:
+            for move in moves:
+                move.run(sizes)
+            program.submit(sizes)
+        for move in self.outputs:
+            move.run(sizes)
+        self.stages[-1][1].synchronize()
+
+    def timed(
+        self, sizes: Mapping[str, int], *, spans: bool
+    ) -> tuple[list[CopyTime], list[StageTime]]:
+        """The same, with times; with `spans` those of every track of every program, too."""
+        copies: list[CopyTime] = []
+        stages: list[StageTime] = []
+        for facts, (moves, program) in zip(self._facts, self.stages, strict=True):
+            copies += [move.timed(sizes) for move in moves]
+            recording = Recording()
+            start = time.perf_counter_ns()
+            program.submit(sizes, recording if spans else None)
+            end = time.perf_counter_ns()
+            stages.append(StageTime(facts, start, end, recording))
+        copies += [move.timed(sizes) for move in self.outputs]
+        self.stages[-1][1].synchronize()
+        return copies, stages
 
 
 class Executor:
@@ -89,6 +135,8 @@ class Executor:
         self._plans: dict[int, _Compiled] = {}
         self._compiled: dict[object, _Compiled] = {}
         self._alone = len(backends) == 1
+        self._debug_level = debug_level()
+        self.profile: Profile | None = None
         self._inputs: dict[str, NDArray[np.int32]] = {}
         for tensor in graph.of_role("input"):
             stored = cast(StoredTensor, self._host.allocate(tensor.type, self._shape(tensor)))
@@ -107,22 +155,42 @@ class Executor:
         self, inputs: Mapping[str, NDArray[np.int32]], sizes: Mapping[str, int]
     ) -> list[NDArray[np.float32]]:
         """The outputs for these inputs: views of float32 memory that the next run overwrites."""
+        start = time.perf_counter_ns()
         for name, memory in self._inputs.items():
             memory[: len(inputs[name])] = inputs[name]
         compiled = self.compiled(sizes["T"])
-        for moves, program in compiled.stages:
-            for move in moves:
-                move.run(sizes)
-            program.submit(sizes)
-        for move in compiled.outputs:
-            move.run(sizes)
-        compiled.stages[-1][1].synchronize()
+        if self.profile is None and self._debug_level < 2:
+            compiled.run(sizes)
+        else:
+            self._run_watched(compiled, inputs, dict(sizes), start)
         results = []
         for tensor, values in compiled.results:
             # Values of a smaller run lie packed at the beginning of the memory for the greatest.
             shape = concrete(tensor.shape, sizes)
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
+
+    def _run_watched(
+        self,
+        compiled: _Compiled,
+        inputs: Mapping[str, NDArray[np.int32]],
+        sizes: dict[str, int],
+        start_ns: int,
+    ) -> None:
+        """Runs, and tells the profile and whoever debugs what it took."""
+        profile = self.profile if self.profile is not None and not self.profile.is_full else None
+        copies, stages = compiled.timed(sizes, spans=profile is not None)
+        end_ns = time.perf_counter_ns()
+        # Plain numbers: NumPy's mean of one position costs 5 µs.
+        if "positions" in inputs and (seen := inputs["positions"].tolist()):
+            sizes = sizes | {KEYS: sum(seen) // len(seen) + 1}
+        run = Run(compiled.plan, sizes, copies, stages, start_ns, end_ns)
+        if profile is not None:
+            profile.add_run(run)
+        elif self.profile is not None:
+            self.profile.skip_run()
+        if self._debug_level >= 2:
+            tell_run(run)
 
     def plan(self, tokens: int, *, depth: int = 0) -> Plan:
         """The plan for a batch of so many tokens of one sequence, after `depth` others."""
@@ -134,9 +202,12 @@ class Executor:
         key = 0 if self._alone else max(tokens, 1).bit_length()
         if key not in self._plans:
             plan = self.plan(tokens if self._alone else min(1 << (key - 1), self.most["T"]))
+            if self._debug_level:
+                tell_plan(plan)
             if plan.layout not in self._compiled:
                 self._compiled[plan.layout] = self._compile(plan)
-            self._plans[key] = self._compiled[plan.layout]
+            # Copies and programs follow from the layout; predictions are the plan's own.
+            self._plans[key] = replace(self._compiled[plan.layout], plan=plan)
         return self._plans[key]
 
     def state_bytes(self) -> dict[str, int]:

@@ -8,13 +8,18 @@ caches; then it takes over what others have not begun. When nothing is left it g
 op, waiting only where that op needs results of an earlier one. So a thread that the system holds up
 delays nobody, and independent ops overlap.
 
+Where a recorder is given (recorder.py), each thread writes down when it began and ended each part.
+Without one that is a branch a part, always taken the same way.
+
 Everything here is compiled by Numba; addresses and counters are int64 words.
 """
 
 from numba import int64
 from numba.extending import register_jitable
 
+from rung.backends.cpu.clock import read_clock
 from rung.simd.memory import (
+    array_at,
     call_kernel,
     call_plain,
     pause,
@@ -38,8 +43,20 @@ ACTIVE = 8  # workers inside the open job
 PROGRAM = 16  # then: ops, counters, count, all written before JOB turns odd
 YIELD = 20  # address of the C function that gives up the processor
 THREADS = 21  # that work on the job; more may be there
+RECORD = 22  # address of the recorder's memory; 0 records nothing
+CLOCK = 23  # address of the C function that tells the time
 QUIT = 24
 ASLEEP = 32  # then one line a worker: 1 while it sleeps or is about to
+
+# A recorder's memory: a line that says how much, then as much for each thread.
+CAPACITY = 0  # records that a thread has room for
+STRIDE = 1  # bytes from a thread's memory to the next
+# A thread's memory: a line about its run, then its records in order.
+TAKEN = 0  # parts computed; beyond the capacity they are counted only
+ENTERED = 1  # when it began with the program
+LEFT = 2  # when it had nothing left to do there
+RECORD_WORDS = 3  # op · PARTS_BASE + part, start, end
+PARTS_BASE = 256
 
 # A pause is 40 to 140 cycles. Waiting for another thread's part: this many pauses, then yield.
 _SPIN_PART = 2000
@@ -56,6 +73,10 @@ def run_ops(control, thread):
     count = word_load(control + (PROGRAM + 2) * WORD)
     give_way = word_load(control + YIELD * WORD)
     threads = word_load(control + THREADS * WORD)
+    record = word_load(control + RECORD * WORD)
+    taken = int64(0)
+    if record != 0:
+        _enter(control, record, thread)
     finished = int64(0)  # ops before this one are known to be done
     for index in range(count):
         op = ops + index * OP_WORDS * WORD
@@ -68,12 +89,55 @@ def run_ops(control, thread):
         part = parts * thread // threads
         for _ in range(parts):
             if _claim(line, part):
-                call_kernel(kernel, block, part, parts)
+                if record == 0:
+                    call_kernel(kernel, block, part, parts)
+                else:
+                    start = _now(control)
+                    call_kernel(kernel, block, part, parts)
+                    _record(record, thread, taken, index * PARTS_BASE + part, start, _now(control))
+                    taken += 1
                 word_add(line + DONE * WORD, 1)
             part += 1
             if part == parts:
                 part = 0
     _wait_until(ops, counters, finished, count, give_way)
+    if record != 0:
+        _leave(control, record, thread, taken)
+
+
+@register_jitable
+def _now(control):
+    """The time in ticks of the clock."""
+    return read_clock(word_load(control + CLOCK * WORD))
+
+
+@register_jitable
+def _own(record, thread):
+    """Address of a thread's memory in a recorder's."""
+    return record + LINE_WORDS * WORD + thread * word_load(record + STRIDE * WORD)
+
+
+@register_jitable
+def _enter(control, record, thread):
+    word_store(_own(record, thread) + ENTERED * WORD, _now(control))
+
+
+@register_jitable
+def _leave(control, record, thread, taken):
+    own = _own(record, thread)
+    word_store(own + TAKEN * WORD, taken)
+    word_store(own + LEFT * WORD, _now(control))
+
+
+@register_jitable
+def _record(record, thread, taken, what, start, end):
+    """Writes a part down, where there is room."""
+    if taken < word_load(record + CAPACITY * WORD):
+        place = _own(record, thread) + (LINE_WORDS + taken * RECORD_WORDS) * WORD
+        words = array_at(place, (RECORD_WORDS,), int64)
+        words[0] = what
+        words[1] = start
+        words[2] = end
 
 
 @register_jitable

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import Compiling
-from rung.backends.cpu import loop
+from rung.backends.cpu import loop, recorder
 from rung.backends.cpu.cache import CachedModule
 from rung.backends.cpu.compiling import compile_missing
 from rung.backends.cpu.team import Team, aligned_words
+from rung.backends.recording import Recording
 from rung.graph.ir import Node, Symbol, Tensor
 from rung.registry import Kernel, Split, letters_of, parameter_names
 from rung.storage import StoredTensor
@@ -134,6 +135,7 @@ class CpuProgram:
         self._ops[:, 3] = waits(nodes, memory)
         self._sizes: dict[str, int] | None = None
         self._cut = (0, 0)  # threads, and parts for each of them
+        self._recorder: recorder.Recorder | None = None  # for the present sizes
 
     def _lay_out(self, blocks: Sequence[Block]) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """All blocks one after another, and where each symbol stands in them."""
@@ -149,14 +151,25 @@ class CpuProgram:
             offset += len(block.words)
         return words, {symbol: np.array(at) for symbol, at in places.items()}
 
-    def submit(self, sizes: Mapping[str, int]) -> None:
+    def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Runs it for these sizes; on the CPU the caller's thread works too, so it also ends."""
         tokens = sizes.get("T", 1)
         threads, per_thread = self._team.threads_for(tokens), self._team.parts_for(tokens)
         if self._sizes != sizes or self._cut != (threads, per_thread):
             self._cut = (threads, per_thread)
             self._set_sizes(dict(sizes))
-        self._team.run(self._ops, self._counters, threads)
+        if recording is None:
+            self._team.run(self._ops, self._counters, threads)
+        else:
+            self._run_recorded(threads, recording)
+
+    def _run_recorded(self, threads: int, recording: Recording) -> None:
+        if self._recorder is None:
+            capacity = min(int(self._ops[:, 2].sum()), recorder.MOST_RECORDS)
+            self._recorder = recorder.Recorder(threads, capacity)
+        self._recorder.clear()
+        self._team.run(self._ops, self._counters, threads, recorder=self._recorder.address)
+        self._recorder.tell(recording, "cpu")
 
     def synchronize(self) -> None:
         """Nothing: `submit` returns when the work is done."""
@@ -167,6 +180,7 @@ class CpuProgram:
         for index, (kernel, node) in enumerate(zip(self.kernels, self._nodes, strict=True)):
             self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes)
         self._sizes = sizes
+        self._recorder = None
 
     def _parts(self, split: Split, node: Node, sizes: Mapping[str, int]) -> int:
         shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}

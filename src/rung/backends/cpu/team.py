@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu import loop
+from rung.backends.cpu import clock, loop
 from rung.backends.cpu.cache import CachedModule
 from rung.errors import BackendError, UsageError
 
@@ -44,7 +44,7 @@ MOST_THREADS = loop.MOST_PARTS
 
 def module() -> CachedModule:
     """The team's compiled functions."""
-    return CachedModule("team", _SOURCE, (loop.__file__,))
+    return CachedModule("team", _SOURCE, (loop.__file__, clock.__file__))
 
 
 def aligned_words(count: int) -> NDArray[np.int64]:
@@ -79,6 +79,7 @@ class Team:
         most = max(self.threads, self.batch)
         self._control = aligned_words(loop.ASLEEP + loop.LINE_WORDS * most)
         self._control[loop.YIELD] = _yield_address()
+        self._control[loop.CLOCK] = clock.clock_address()
         self._address = int(self._control.ctypes.data)
         self._locks = [threading.Lock() for _ in range(most - 1)]
         self._workers: list[threading.Thread] = []
@@ -109,8 +110,18 @@ class Team:
         """How many parts for each thread; 0 leaves it to the kernel."""
         return self.parts if tokens <= 1 else self.parts_batch
 
-    def run(self, ops: NDArray[np.int64], counters: NDArray[np.int64], threads: int) -> None:
-        """Runs a program (see loop.py) on so many threads; counters are cleared first."""
+    def run(
+        self,
+        ops: NDArray[np.int64],
+        counters: NDArray[np.int64],
+        threads: int,
+        *,
+        recorder: int = 0,
+    ) -> None:
+        """Runs a program (see loop.py) on so many threads; counters are cleared first.
+
+        recorder: address of the memory where threads write down what they do, or 0.
+        """
         if os.getpid() != self._process:
             raise BackendError("a model does not survive a fork; load it in the child process")
         counters.fill(0)
@@ -119,6 +130,7 @@ class Team:
         control[loop.PROGRAM + 1] = counters.ctypes.data
         control[loop.PROGRAM + 2] = len(ops)
         control[loop.THREADS] = threads
+        control[loop.RECORD] = recorder
         functions, address = self._functions, self._address
         functions.open_job(address)
         for index, lock in enumerate(self._locks[: threads - 1]):

@@ -14,6 +14,7 @@ from typing import Any, cast
 from rung.backends import host_memory
 from rung.backends.base import HOST, Backend, Buffer, Compiling, Program, Step
 from rung.backends.cpu.backend import TeamBackend
+from rung.backends.recording import Recording
 from rung.backends.sim.spec import SimSpec
 from rung.errors import MemoryLimitError
 from rung.graph.ir import Node, Tensor
@@ -72,10 +73,10 @@ class SimProgram:
         self._program = program
         self._counters = counters
 
-    def submit(self, sizes: Mapping[str, int]) -> None:
+    def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Runs it."""
         self._counters.submits += 1
-        self._program.submit(sizes)
+        self._program.submit(sizes, recording)
 
     def synchronize(self) -> None:
         """Waits until it has finished."""
