@@ -26,10 +26,13 @@ THREADS = Variable("RUNG_THREADS", "", "CPU threads (default: physical cores thi
 CPU_FEATURES = Variable(
     "RUNG_CPU_FEATURES", "", 'CPU features to switch off or keep, as "-avx512vnni" or "none"'
 )
+BLAS = Variable(
+    "RUNG_BLAS", "auto", "BLAS library: auto, none, accelerate, mkl, openblas, blis or a path"
+)
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
 DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
-VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, SIM, DATA)
+VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM, DATA)
 
 
 def cache_folder() -> Path:

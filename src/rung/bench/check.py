@@ -141,7 +141,7 @@ def run_inputs(
         memory[node.output] = _poisoned(backend, node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
-    program = CpuProgram(backend.team, [node], [kernel], memory, None)
+    program = CpuProgram(backend.team, [node], [backend.bound(kernel)], memory, None)
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
