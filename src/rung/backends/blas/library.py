@@ -90,7 +90,9 @@ def find_library(chosen: str | None = None) -> Library | Missing:
     except _RefusedError as refusal:
         raise BackendError(f"{asked} cannot be used: {refusal}; {_others()}") from None
     except OSError:
-        raise BackendError(f"RUNG_BLAS is {asked}, and there is no such file; {_others()}") from None
+        raise BackendError(
+            f"RUNG_BLAS is {asked}, and there is no such file; {_others()}"
+        ) from None
 
 
 def _is_file_name(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Where BLAS libraries are: wheels of this Python, folders that installers use, the system's own."""
+"""Where BLAS libraries are: wheels of this Python, folders of installers, the system's own."""
 
 from __future__ import annotations
 

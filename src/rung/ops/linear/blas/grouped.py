@@ -21,9 +21,7 @@ def _is_i8g_i8g(x_TK, w_NK):
 
 @by_blas(1, form="i8g", why="rows expanded a run at a time", when=_is_i8g)
 def linear_i8g_sgemm(part, parts, x_TK, w_NK, b_N, r_TN, y_TN, GEMM, INTEGER_BITS):
-    expanded_product(
-        expand_groups, x_TK, w_NK, b_N, r_TN, y_TN, part, parts, GEMM, INTEGER_BITS, 0
-    )
+    expanded_product(expand_groups, x_TK, w_NK, b_N, r_TN, y_TN, part, parts, GEMM, INTEGER_BITS, 0)
 
 
 @by_blas(1, form="i8g_i8g", why="both expanded a run at a time", when=_is_i8g_i8g, rate="f32")
