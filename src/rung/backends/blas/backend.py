@@ -32,7 +32,7 @@ class BlasBackend(TeamBackend):
         super().__init__()
         found = find_library() if library is None else library
         if isinstance(found, Missing):
-            raise BackendError(found.reason)
+            raise BackendError(f"the blas backend is not available: {found.reason}")
         load_kernels("blas")
         self.library = found
         self._cpu = cpu

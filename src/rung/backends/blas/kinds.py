@@ -83,10 +83,11 @@ def _openblas_version(symbols: Symbols) -> str:
 
 
 def _openblas_hold(symbols: Symbols) -> str:
-    # A build without threads has no locks either, unless it was asked for, which it does not tell.
+    # A build without threads has no locks either: Debian's 0.3.21 computed wrong products in two
+    # threads at once. With locks it would be safe, but it does not tell whether it has them.
     if symbols.number("openblas_get_parallel") == _SINGLE:
         return "it is a build without threads, which several threads must not call at once"
-    # OpenMP keeps a number of threads for each thread that calls, and OpenBLAS follows it.
+    # OpenMP keeps a number of threads for each thread that calls, and OpenBLAS follows that.
     if symbols.number("openblas_get_parallel") == _OPENMP:
         return "it is a build for OpenMP, which cannot be held to one thread for every caller"
     if not symbols.set_number("openblas_set_num_threads", 1):

@@ -69,7 +69,11 @@ def find_library(chosen: str | None = None) -> Library | Missing:
     Raises UsageError for a word that is no kind and no path, BackendError where what was asked for
     by name is not there or cannot be used. "auto" never fails: it tells what was tried.
     """
-    asked = (env.BLAS.get() if chosen is None else chosen).strip() or AUTO
+    return _find((env.BLAS.get() if chosen is None else chosen).strip() or AUTO)
+
+
+@cache
+def _find(asked: str) -> Library | Missing:
     word = asked.lower()
     if word == NONE:
         return Missing("switched off by RUNG_BLAS=none")
@@ -90,9 +94,7 @@ def find_library(chosen: str | None = None) -> Library | Missing:
     except _RefusedError as refusal:
         raise BackendError(f"{asked} cannot be used: {refusal}; {_others()}") from None
     except OSError:
-        raise BackendError(
-            f"RUNG_BLAS is {asked}, and there is no such file; {_others()}"
-        ) from None
+        raise BackendError(f"RUNG_BLAS is {asked}, which is not there; {_others()}") from None
 
 
 def _is_file_name(text: str) -> bool:
