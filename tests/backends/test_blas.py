@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,11 +23,23 @@ from rung.registry import Kernel
 from rung.storage import StoredTensor, quantize, storage_type, stored
 
 
-@pytest.fixture(scope="module")
-def library() -> Library:
-    found = find_library("auto")
+@pytest.fixture(scope="module", params=["auto", "scipy_openblas64"])
+def library(request: pytest.FixtureRequest) -> Library:
+    """The one that is used, and one whose sizes have 64 bits."""
+    place = request.param
+    if place != "auto":
+        spec = find_spec(place)
+        if spec is None or not spec.submodule_search_locations:
+            pytest.skip(f"{place} is not installed")
+        place = next(
+            str(file)
+            for file in Path(spec.submodule_search_locations[0], "lib").glob("*openblas*")
+            if file.suffix in (".so", ".dylib", ".dll")
+        )
+    found = find_library(place)
     if isinstance(found, Missing):
         pytest.skip(found.reason)
+    assert found.integer_bits == 64 or place == "auto"
     return found
 
 
