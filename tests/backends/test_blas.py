@@ -149,6 +149,7 @@ def test_the_description(blas: BlasBackend, library: Library) -> None:
     assert facts["integers"] in ("32 bits", "64 bits")
     assert "f32" in facts["products of"]
     assert facts["threads"] == 2
+    assert blas.identity == facts["library"]
 
 
 def test_addresses_are_not_compiled_in(blas: BlasBackend, library: Library) -> None:

@@ -38,6 +38,10 @@ class BlasBackend(TeamBackend):
         self._cpu = cpu
 
     @property
+    def identity(self) -> str:
+        return f"{self.library.kind} {self.library.version}"
+
+    @property
     def team(self) -> Team:
         return self._cpu.team
 
