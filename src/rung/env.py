@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Variable:
-    """One RUNG_* variable, as `rung devices` and docs/environment.md show it."""
+    """One RUNG_* variable, as `rung devices` and docs/cpu-backend.md show it."""
 
     name: str
     default: str
@@ -26,13 +26,16 @@ THREADS = Variable("RUNG_THREADS", "", "CPU threads (default: physical cores thi
 CPU_FEATURES = Variable(
     "RUNG_CPU_FEATURES", "", 'CPU features to switch off or keep, as "-avx512vnni" or "none"'
 )
+BLAS = Variable(
+    "RUNG_BLAS", "auto", "BLAS library: auto, none, accelerate, mkl, openblas, blis or a path"
+)
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
 DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
-VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, SIM, SCHED_DEBUG, DATA)
+VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM, SCHED_DEBUG, DATA)
 
 
 def cache_folder() -> Path:

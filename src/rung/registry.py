@@ -293,14 +293,21 @@ def op(
 
 
 def select(
-    op: Op, backend: str, specs: Specs, attributes: Attributes, *, pins: str | None = None
+    op: Op,
+    backend: str,
+    specs: Specs,
+    attributes: Attributes,
+    *,
+    pins: str | None = None,
+    usable: Callable[[Kernel], bool] = lambda kernel: True,
 ) -> Kernel:
     """The newest kernel of a backend that accepts these inputs, or the one that RUNG_PIN names.
 
-    Raises KernelError when none does, or when a pinned version does not exist or does not accept.
+    usable: whether the backend has what else a kernel calls for. Raises KernelError when none
+    accepts, or when a pinned version does not exist or does not accept.
     """
     ladder = [kernel for kernel in op.kernels if kernel.backend == backend]
-    accepted = [kernel for kernel in ladder if kernel.accepts(specs, attributes)]
+    accepted = [k for k in ladder if usable(k) and k.accepts(specs, attributes)]
     shapes = ", ".join(
         f"{name} {spec.type.name}{list(spec.shape)}" for name, spec in specs.items() if spec
     )

@@ -34,3 +34,18 @@ def test_the_environment(command_line, monkeypatch):
     assert "[now: 3]" in text
     listed = json.loads(command_line("devices", "--env", "--json").out)
     assert {"name", "value", "default", "meaning"} == set(listed[0])
+
+
+def test_blas(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_BLAS", "none")
+    assert "blas\n  unavailable  switched off by RUNG_BLAS=none" in command_line("devices").out
+    facts = json.loads(command_line("devices", "--json").out)
+    assert facts["blas"] == {"unavailable": "switched off by RUNG_BLAS=none"}
+    monkeypatch.setenv("RUNG_BLAS", "nothing-known")
+    result = command_line("devices")
+    assert result.exit_code == 2
+    assert result.err.startswith("rung: error: RUNG_BLAS is 'nothing-known', expected auto, none,")
+    assert result.err.count("\n") == 1
+    monkeypatch.setenv("RUNG_BLAS", "auto")
+    facts = json.loads(command_line("devices", "--json").out)["blas"]
+    assert set(facts) == {"unavailable"} or {"library", "path", "integers"} <= set(facts)

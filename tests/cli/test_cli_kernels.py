@@ -46,6 +46,10 @@ def made_up_machine(monkeypatch):
     return asked
 
 
+def _ladder(form):
+    return [k for k in ops.linear.kernels if (k.form, k.backend) == (form, "cpu")]
+
+
 def check_error(result, *expected, exit_code=2):
     assert result.exit_code == exit_code
     assert result.out == ""
@@ -59,8 +63,30 @@ def test_the_list_has_every_kernel(command_line):
     assert text == command_line("kernels", "list").out
     for op in OPS.values():
         for kernel in op.kernels:
-            assert f" {kernel.name} " in text
+            assert (f" {kernel.name} " in text) == (kernel.backend == "cpu")
     assert "* decode and prompt" in text
+
+
+def test_kernels_of_blas(command_line):
+    text = command_line("kernels", "list", "--backend", "blas").out
+    kernels = [kernel for kernel in ops.linear.kernels if kernel.backend == "blas"]
+    assert kernels
+    assert all(f" {kernel.name} " in text for kernel in kernels)
+    result = command_line("kernels", "check", "linear", "--backend", "blas", "--form", "f32")
+    assert (result.exit_code, result.out[:4], result.err) == (0, "ok  ", "")
+    arguments = ["--backend", "blas", "--form", "f32", "--shape", "64x96", "--repeats", 1]
+    result = command_line("kernels", "bench", "linear", *arguments, "--json", "-")
+    assert {json.loads(line)["backend"] for line in result.out.splitlines()} == {"blas"}
+
+
+def test_kernels_of_blas_without_a_library(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_BLAS", "none")
+    listed = json.loads(command_line("kernels", "list", "--backend", "blas", "--json").out)
+    assert {kernel["why_not"] for kernel in listed} == {"switched off by RUNG_BLAS=none"}
+    result = command_line("kernels", "check", "linear", "--backend", "blas")
+    check_error(result, "the blas backend is not available: switched off", exit_code=1)
+    result = command_line("kernels", "bench", "linear", "--backend", "blas", "--form", "f32")
+    check_error(result, "no blas kernel of linear runs here")
 
 
 def test_the_list_of_one_op_as_json(command_line):
@@ -112,7 +138,7 @@ def test_a_bench_prints_a_table_and_appends_rows(command_line, tmp_path):
     assert "linear:f32  T=1 K=96 N=64" in result.out
     assert "linear:f32  T=2 K=96 N=64" in result.out
     found = [json.loads(line) for line in rows.read_text().splitlines()]
-    assert len(found) == 2 * 2 * 2 * len([k for k in ops.linear.kernels if k.form == "f32"])
+    assert len(found) == 2 * 2 * 2 * len(_ladder("f32"))
     assert all(set(row) == set(Row.__dataclass_fields__) for row in found)
     assert command_line(*arguments).exit_code == 0
     assert len(rows.read_text().splitlines()) == 2 * len(found)

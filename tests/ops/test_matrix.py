@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pytest
 
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends import NAMES
+from rung.backends.cpu.backend import TeamBackend
 from rung.bench.check import Outcome, every_case, run_case
+from rung.bench.targets import lacks, opened
 from rung.ops import load_kernels
 from rung.registry import OPS, Kernel
 
-load_kernels("cpu")
-CASES = list(every_case("cpu"))
+for _name_of in NAMES:
+    load_kernels(_name_of)
+CASES = [case for name in NAMES for case in every_case(name)]
 
 
 def _name(value: object) -> str | None:
@@ -26,30 +30,31 @@ def _name(value: object) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def backend() -> Iterator[CpuBackend]:
-    backend = CpuBackend(threads=2)
-    yield backend
-    backend.close()
+def backends() -> Iterator[dict[str, TeamBackend]]:
+    with ExitStack() as stack:
+        names = {kernel.backend for kernel, _ in CASES}
+        yield {name: stack.enter_context(opened(name, 2)) for name in names}
 
 
 @pytest.mark.parametrize(("kernel", "case"), CASES, ids=_name)
 def test_kernel_computes_the_reference(
-    kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend
+    kernel: Kernel, case: Mapping[str, Any], backends: dict[str, TeamBackend]
 ) -> None:
-    outcome = run_case(kernel, case, backend)
+    outcome = run_case(kernel, case, backends[kernel.backend])
     assert outcome.ok, f"{kernel.name}: off by {outcome.worst}"
 
 
 def test_every_kernel_has_a_case() -> None:
-    kernels = {kernel.name for op in OPS.values() for kernel in op.kernels if not kernel.missing}
-    assert kernels == {kernel.name for kernel, _ in CASES}
+    kernels = [kernel for op in OPS.values() for kernel in op.kernels]
+    usable = {kernel.name for kernel in kernels if not (kernel.missing or lacks(kernel))}
+    assert usable == {kernel.name for kernel, _ in CASES}
 
 
 def test_every_op_has_a_kernel_from_version_one_on() -> None:
     for op in OPS.values():
         ladders: dict[str, list[int]] = {}
         for kernel in op.kernels:
-            ladders.setdefault(kernel.form, []).append(kernel.version)
+            ladders.setdefault(f"{kernel.form}/{kernel.backend}", []).append(kernel.version)
         assert ladders, op.name
         for versions in ladders.values():
             assert min(versions) == 1

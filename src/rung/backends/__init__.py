@@ -1,4 +1,4 @@
 """Processors that run programs of kernels."""
 
-NAMES = ("cpu",)
+NAMES = ("cpu", "blas")
 """Every backend that has kernels."""

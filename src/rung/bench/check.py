@@ -10,8 +10,9 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.program import CpuProgram
+from rung.bench.targets import lacks
 from rung.errors import KernelError
 from rung.graph.ir import Graph, Node, Tensor
 from rung.registry import OPS, Kernel, Op, letters_of
@@ -60,7 +61,7 @@ def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
                 continue
             for case in op.cases:
                 node = _node(op, case_inputs(op, case), case)[1]
-                if kernel.accepts(node.specs, node.attributes):
+                if not lacks(kernel) and kernel.accepts(node.specs, node.attributes):
                     yield kernel, case
 
 
@@ -109,7 +110,7 @@ def _node(
     return graph, graph.nodes[0], memory
 
 
-def run_case(kernel: Kernel, case: Mapping[str, Any], backend: CpuBackend) -> Outcome:
+def run_case(kernel: Kernel, case: Mapping[str, Any], backend: TeamBackend) -> Outcome:
     """Runs a kernel on a case. Outputs start as NaN, so that a value left out shows."""
     op = kernel.op
     inputs = case_inputs(op, case)
@@ -130,7 +131,7 @@ def run_inputs(
     case: Mapping[str, Any],
     inputs: Mapping[str, StoredTensor | None],
     expected: NDArray[np.float64],
-    backend: CpuBackend,
+    backend: TeamBackend,
 ) -> Outcome:
     """Runs a kernel on inputs whose reference is known, and leaves them as they are."""
     op = kernel.op
@@ -141,7 +142,7 @@ def run_inputs(
         memory[node.output] = _poisoned(backend, node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
-    program = CpuProgram(backend.team, [node], [kernel], memory, None)
+    program = CpuProgram(backend.team, [node], [backend.bound(kernel)], memory, None)
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
@@ -158,7 +159,7 @@ def copied(value: StoredTensor) -> StoredTensor:
     return StoredTensor(value.type, value.shape, tuple(plane.copy() for plane in value.planes))
 
 
-def _poisoned(backend: CpuBackend, node: Node) -> StoredTensor:
+def _poisoned(backend: TeamBackend, node: Node) -> StoredTensor:
     shape = tuple(size for size in node.output.shape if isinstance(size, int))
     output = backend.allocate(node.output.type, shape)
     for plane in output.planes:

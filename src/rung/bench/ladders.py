@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.backend import TeamBackend
 from rung.bench.machine import Limits
 from rung.bench.prepare import Prepared, prepare, specs_of
 from rung.bench.rows import Row, make_row
 from rung.bench.runner import Entry, rounds, time_by_turns
 from rung.bench.shapes import show
-from rung.bench.targets import Target, ladder
+from rung.bench.targets import Target, lacks, ladder
 from rung.errors import KernelError, UsageError
 from rung.registry import Kernel, select
 
@@ -55,7 +55,7 @@ def bench(
     target: Target,
     case: Mapping[str, Any],
     settings: Settings,
-    backends: Mapping[int, CpuBackend],
+    backends: Mapping[int, TeamBackend],
     limits: Mapping[int, Limits],
     *,
     progress: Progress = lambda what: None,
@@ -104,10 +104,11 @@ def _kernels(target: Target, prepared: Prepared, versions: Sequence[int]) -> lis
         if version not in known:
             raise UsageError(f"{target.name} has no version {version}; it has: {known}")
     kernels = [kernel for kernel in rungs if not versions or kernel.version in versions]
-    accepting = [kernel for kernel in kernels if kernel.accepts(specs, attributes)]
+    accepting = [k for k in kernels if not lacks(k) and k.accepts(specs, attributes)]
     if versions and len(accepting) < len(kernels):
         refusing = next(kernel for kernel in kernels if kernel not in accepting)
         lack = f", which needs {', '.join(refusing.missing)}" if refusing.missing else ""
+        lack = f": {lacks(refusing)}" if lacks(refusing) else lack
         shape = show(target.op, prepared.case)
         raise UsageError(f"{refusing.name} does not accept {shape} on this machine{lack}")
     if not accepting:
@@ -118,7 +119,7 @@ def _kernels(target: Target, prepared: Prepared, versions: Sequence[int]) -> lis
 def _selected(target: Target, prepared: Prepared) -> Kernel | None:
     specs, attributes = specs_of(prepared)
     try:
-        return select(target.op, target.backend, specs, attributes)
+        return select(target.op, target.backend, specs, attributes, usable=lambda k: not lacks(k))
     except KernelError:
         return None
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.cpu.program import CpuProgram
 from rung.bench.check import case_inputs, copied, reference
@@ -143,7 +143,7 @@ def with_parts(kernel: Kernel, per_thread: int | None) -> Kernel:
 
 
 def programs(
-    prepared: Prepared, kernel: Kernel, backend: CpuBackend, *, nodes: int
+    prepared: Prepared, kernel: Kernel, backend: TeamBackend, *, nodes: int
 ) -> list[CpuProgram]:
     """Programs of `nodes` runs each that go through all copies one after the other."""
     op, copies = prepared.op, prepared.copies
@@ -162,7 +162,7 @@ def programs(
                 shape = tuple(size for size in result.shape if isinstance(size, int))
                 output = output or backend.allocate(result.type, shape)
                 memory[result] = output
-        kernels = [kernel] * len(graph.nodes)
+        kernels = [backend.bound(kernel)] * len(graph.nodes)
         built.append(CpuProgram(backend.team, graph.nodes, kernels, memory, None))
     return built
 

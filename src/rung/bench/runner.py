@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.program import CpuProgram
 from rung.bench.check import Outcome, run_inputs
 from rung.bench.prepare import Prepared, case_cost, programs, with_parts
@@ -32,7 +32,7 @@ class Entry:
     """One kernel at one number of threads and parts, and what came of it."""
 
     kernel: Kernel
-    backend: CpuBackend
+    backend: TeamBackend
     parts: int | None  # for each thread; None as the kernel has it
     outcome: Outcome | None = None
     left_out: str = ""  # why it was not timed

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rung.bench.shapes import DECODE, PROMPT, cases
-from rung.bench.targets import Target, accepts, example, forms, ladder, selected
+from rung.bench.targets import Target, accepts, example, forms, lacks, ladder, selected
 from rung.errors import UsageError
 from rung.registry import Kernel, Op
 
@@ -54,6 +54,8 @@ def _chosen(target: Target) -> dict[str, Kernel | None]:
 def _why_not(kernel: Kernel) -> str:
     if kernel.missing:
         return f"this processor lacks {', '.join(kernel.missing)}"
+    if lack := lacks(kernel):
+        return lack
     if any(accepts(kernel, case) for case in kernel.op.cases):
         return ""
     return "accepts none of its op's cases here"

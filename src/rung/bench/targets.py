@@ -6,14 +6,18 @@ Nothing here lists forms or types: a ladder's types are those of the test cases 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rung.backends import NAMES
 from rung.errors import KernelError, UsageError
 from rung.ops import load_kernels
 from rung.registry import OPS, Kernel, Op, TensorSpec, letters_of, select
 from rung.storage import F32, StorageType, storage_type
+
+if TYPE_CHECKING:
+    from rung.backends.cpu.backend import TeamBackend
 
 Case = Mapping[str, Any]
 Types = Mapping[str, StorageType]
@@ -34,6 +38,33 @@ class Target:
     def name(self) -> str:
         """Such as linear:q8_0."""
         return f"{self.op.name}:{self.form}" if self.form else self.op.name
+
+
+@contextmanager
+def opened(name: str, threads: int | None) -> Iterator[TeamBackend]:
+    """A backend whose kernels run on a team of so many threads; it lives as long as the block.
+
+    Raises UsageError for an unknown name, BackendError where the backend is not available.
+    """
+    from rung.backends.blas.backend import BlasBackend
+    from rung.backends.cpu.backend import CpuBackend
+
+    load_backend(name)
+    cpu = CpuBackend(threads)
+    try:
+        yield cpu if name == cpu.name else BlasBackend(cpu)
+    finally:
+        cpu.close()
+
+
+def lacks(kernel: Kernel) -> str:
+    """What a kernel needs that is not there, features of the processor apart; or nothing."""
+    if kernel.backend != "blas":
+        return ""
+    from rung.backends.blas.backend import lacking
+    from rung.backends.blas.library import find_library
+
+    return lacking(find_library(), kernel)
 
 
 def load_backend(name: str) -> None:
@@ -84,13 +115,13 @@ def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[s
 def accepts(kernel: Kernel, case: Case) -> bool:
     """Whether a kernel computes a case here; not where rows are no whole blocks."""
     specs, attributes = case_specs(kernel.op, case)
-    return kernel.accepts(specs, attributes)
+    return not lacks(kernel) and kernel.accepts(specs, attributes)
 
 
 def selected(op: Op, backend: str, case: Case) -> Kernel | None:
     """The kernel that runs for a case by default, or by RUNG_PIN; None where none does."""
     try:
-        return select(op, backend, *case_specs(op, case))
+        return select(op, backend, *case_specs(op, case), usable=lambda k: not lacks(k))
     except KernelError:
         return None
 

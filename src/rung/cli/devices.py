@@ -23,9 +23,10 @@ def devices(
         variables = _variables()
         print(json_format.dumps(variables, indent=2) if json else _variables_text(variables))
         return
+    from rung.backends.blas import backend as blas
     from rung.backends.cpu import machine
 
-    facts = {"cpu": dict(machine.describe())}
+    facts = {"cpu": dict(machine.describe()), "blas": blas.describe()}
     print(json_format.dumps(facts, indent=2, default=str) if json else _devices_text(facts))
 
 

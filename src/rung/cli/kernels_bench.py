@@ -155,18 +155,17 @@ def _results(
     work: list[tuple[Target, dict[str, Any]]], settings: Settings, stack: ExitStack
 ) -> tuple[Mapping[int, Limits], Iterator[Result]]:
     """The machine's limits, and results as they come; teams of threads live as long as `stack`."""
-    from rung.backends.cpu.backend import CpuBackend
     from rung.bench.ladders import bench as bench_ladder
     from rung.bench.machine_file import limits as machine_limits
+    from rung.bench.targets import opened
 
     with doing() as progress:
         limits = {
             count: machine_limits(count, progress=lambda what: progress(f"this machine: {what}"))
             for count in settings.threads
         }
-    backends = {count: CpuBackend(count) for count in settings.threads}
-    for backend in backends.values():
-        stack.callback(backend.close)
+    backend = work[0][0].backend
+    backends = {count: stack.enter_context(opened(backend, count)) for count in settings.threads}
 
     def results() -> Iterator[Result]:
         for target, case in work:

@@ -31,9 +31,8 @@ def check(
     Prints a line a kernel: its worst error, as a share of what is allowed. The exit status is 1
     when one computes something else.
     """
-    from rung.backends.cpu.backend import CpuBackend
     from rung.bench.matrix import check_op
-    from rung.bench.targets import find_form, find_op, load_backend
+    from rung.bench.targets import find_form, find_op, load_backend, opened
     from rung.errors import UsageError
     from rung.registry import OPS
 
@@ -44,19 +43,15 @@ def check(
         if op is None:
             raise UsageError("--form needs an OP, for forms are names of an op's ladders")
         find_form(ops[0], backend, form)
-    processor = CpuBackend(threads)
     verdicts: list[Verdict] = []
-    try:
-        with doing() as progress:
-            for known in ops:
-                for verdict in check_op(
-                    known, processor, form=form, kind=kind, versions=versions, progress=progress
-                ):
-                    verdicts.append(verdict)
-                    if not json:
-                        print(_line(verdict), flush=True)
-    finally:
-        processor.close()
+    with opened(backend, threads) as processor, doing() as progress:
+        for known in ops:
+            for verdict in check_op(
+                known, processor, form=form, kind=kind, versions=versions, progress=progress
+            ):
+                verdicts.append(verdict)
+                if not json:
+                    print(_line(verdict), flush=True)
     if not verdicts:
         raise UsageError("no kernel is of that form, type and version; see rung kernels list")
     failed = [verdict for verdict in verdicts if not verdict.ok]
@@ -73,7 +68,8 @@ def _line(verdict: Verdict) -> str:
     name = f"{verdict.kernel.name:<26}"
     if not verdict.cases:
         missing = ", ".join(verdict.kernel.missing)
-        return f"none  {name} accepts no case here" + (f": lacks {missing}" if missing else "")
+        why = f": lacks {missing}" if missing else f": {lack}" if (lack := _lack(verdict)) else ""
+        return f"none  {name} accepts no case here{why}"
     result = "ok  " if verdict.ok else "FAIL"
     text = (
         f"{result}  {name} {verdict.cases:3d} cases, {_share(verdict.share)} of the allowed error"
@@ -81,6 +77,12 @@ def _line(verdict: Verdict) -> str:
     if verdict.ok:
         return text
     return f"{text}; {verdict.failures} failed, the worst: {verdict.worst_case}"
+
+
+def _lack(verdict: Verdict) -> str:
+    from rung.bench.targets import lacks
+
+    return lacks(verdict.kernel)
 
 
 def _share(share: float) -> str:

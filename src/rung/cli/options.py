@@ -224,7 +224,7 @@ OptionalOp = Annotated[
     typer.Argument(metavar="OP", help="Such as linear; without it, all.", show_default=False),
 ]
 KernelBackend = Annotated[
-    str, typer.Option("--backend", metavar="NAME", help="Whose kernels: cpu.")
+    str, typer.Option("--backend", metavar="NAME", help="Whose kernels: cpu or blas.")
 ]
 Form = Annotated[
     str | None,

@@ -28,10 +28,13 @@ from rung.ops.norm.op import (
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
+# A BLAS library knows matrix products and nothing else.
+_ONLY = {"blas": ("linear",)}
+
 
 def load_kernels(backend: str) -> None:
     """Imports a backend's kernels, which register themselves with their ops."""
-    for family in FAMILIES:
+    for family in _ONLY.get(backend, FAMILIES):
         import_module(f"rung.ops.{family}.{backend}")
 
 

@@ -325,13 +325,36 @@ def unpack_block(context: Any, y: Any, row: Any, w: Any, n: Any, index: Any, FOR
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         y_view, row, w_view, n, index, _ = arguments
         block = _block_pointer(target, builder, w, w_view, n, index, layout)
-        scales = layout.scales(builder, block)
         k = builder.mul(index, ir.Constant(I64, layout.values))
         y_pointer = element_pointer(target, builder, y, y_view, [row, k])
-        for run in range(layout.values // RUN):
-            for part, value in enumerate(layout.run(builder, block, scales, run)):
-                at = ir.Constant(I64, run * RUN + part * LANES)
-                store_vector(builder, value, builder.gep(y_pointer, [at]), 4)
+        _unpack(builder, layout, block, y_pointer)
         return target.get_dummy_value()
 
     return types.void(y, types.int64, w, types.int64, types.int64, FORMAT), emit
+
+
+@_kernel_intrinsic
+def unpack_block_at(
+    context: Any, y: Any, row: Any, column: Any, w: Any, n: Any, index: Any, FORMAT: Any
+) -> Any:
+    """y[row, column : …] = block `index` of row n of w, as float32."""
+    layout = layout_of(FORMAT, 6)
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        y_view, row, column, w_view, n, index, _ = arguments
+        block = _block_pointer(target, builder, w, w_view, n, index, layout)
+        y_pointer = element_pointer(target, builder, y, y_view, [row, column])
+        _unpack(builder, layout, block, y_pointer)
+        return target.get_dummy_value()
+
+    whole = types.int64
+    return types.void(y, whole, whole, w, whole, whole, FORMAT), emit
+
+
+def _unpack(builder: Any, layout: Any, block: Any, y_pointer: Any) -> None:
+    """Writes the values of a block to memory."""
+    scales = layout.scales(builder, block)
+    for run in range(layout.values // RUN):
+        for part, value in enumerate(layout.run(builder, block, scales, run)):
+            at = ir.Constant(I64, run * RUN + part * LANES)
+            store_vector(builder, value, builder.gep(y_pointer, [at]), 4)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from rung.backends import host_memory
+from rung.backends import NAMES, host_memory
 from rung.backends.base import Backend, Buffer, Compiling, Step
 from rung.backends.cpu import cache, machine
 from rung.backends.cpu.program import CpuProgram
@@ -42,7 +42,18 @@ class TeamBackend(Backend):
         return self.kernel(node).name
 
     def _select(self, node: Node) -> Kernel:
-        return select(node.op, self.name, node.specs, node.attributes)
+        found = select(
+            node.op, self.name, node.specs, node.attributes, usable=lambda k: not self.lacks(k)
+        )
+        return self.bound(found)
+
+    def lacks(self, kernel: Kernel) -> str:
+        """What a kernel needs that is not there, besides features of the processor; or nothing."""
+        return ""
+
+    def bound(self, kernel: Kernel) -> Kernel:
+        """The kernel with what this process has to tell it, such as addresses of functions."""
+        return kernel
 
     def supports(self, node: Node) -> bool:
         try:
@@ -104,7 +115,8 @@ class CpuBackend(TeamBackend):
     ) -> None:
         super().__init__()
         host()
-        load_kernels("cpu")
+        for name in NAMES:  # all of them, for RUNG_PIN may name any
+            load_kernels(name)
         check_pins(OPS.values())
         threads = machine.default_threads() if threads is None else threads
         self._team = Team(threads, threads_batch)

@@ -56,6 +56,8 @@ class Block:
         if node.op.inplace is None:
             known[node.op.out] = node.output
         constants = kernel.options.get("constants", {})
+        # Numbers of this process, such as addresses: compiled code is kept, and must not hold them.
+        words = kernel.options.get("words", {})
         lines = []
         for name in parameter_names(kernel.function)[2:]:
             if name in known:
@@ -63,6 +65,8 @@ class Block:
                 lines.append(self._absent(name) if tensor is None else self._tensor(tensor))
             elif name in node.attributes:
                 lines.append(self._attribute(node.attributes[name]))
+            elif name in words:
+                lines.append(f"words[{self._word(words[name])}]")
             else:
                 lines.append(repr(_constant(constants[name], node)))
         function = kernel.function
@@ -198,7 +202,9 @@ def load_entries(
     modules: dict[str, tuple[Kernel, CachedModule]] = {}
     for kernel, block in zip(kernels, blocks, strict=True):
         if block.source not in modules:
-            readable = f"{kernel.op.name}_{kernel.form}_{kernel.version}".replace("__", "_")
+            backend = "" if kernel.backend == "cpu" else f"_{kernel.backend}"
+            readable = f"{kernel.op.name}_{kernel.form}{backend}_{kernel.version}"
+            readable = readable.replace("__", "_")
             source_file = inspect.getsourcefile(kernel.function) or ""
             # Helpers of a kernel stand in its own file or beside it.
             beside = sorted(str(path) for path in Path(source_file).parent.glob("*.py"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
-from rung.storage import Q8_S, storage_type
+from rung.storage import BF16, Q8_S, storage_type
 from rung.storage import quantize as store_as
 
 _SHAPES = [
@@ -57,6 +57,9 @@ _BY_TYPE |= {name: _block_cases(256) for name in ("q4_k", "q5_k", "q6_k")}
 # Types that share a kernel's source share its bias: one of each suffices, and spares compilations.
 for _name in ("f16", "i8", "q8_0"):
     _BY_TYPE[_name] = [*_BY_TYPE[_name], {"T": 5, "N": 6, "K": 96, "bias": True, "residual": True}]
+
+# bfloat16 activations meet bfloat16 weights.
+_BOTH_BF16 = [*_HALVES, {"T": 5, "N": 6, "K": 96, "bias": True, "residual": True}]
 
 # int8 activations in blocks of 32: rows of one block, of an odd number, of many; widths that no
 # tile divides; one token, few, and more than any tile holds.
@@ -110,6 +113,7 @@ def _make(
             for name, cases in _BY_TYPE.items()
             for case in cases
         ),
+        *(case | {"types": {"x_TK": BF16, "w_NK": BF16}} for case in _BOTH_BF16),
         *(
             case | {"types": {"x_TK": Q8_S, "w_NK": storage_type(name)}}
             for name, cases in _ROUNDED_BY_TYPE.items()

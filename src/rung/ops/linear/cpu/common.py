@@ -11,6 +11,7 @@ tokens, and that reading is what decoding waits for.
 from numba.extending import register_jitable
 
 from rung.registry import Split
+from rung.simd.finish import finish as finish
 from rung.simd.lanes import (
     LANES,
     tile_fma,
@@ -34,19 +35,6 @@ NARROW = 4 if host().vector_registers >= 32 else 2
 # Tokens whose activations are kept in the second-level cache while a thread goes through its
 # weights: 64 × 2048 × 4 bytes are half a megabyte.
 BLOCK = 64
-
-
-@register_jitable
-def finish(y_TN, b_N, r_TN, start, stop):
-    """y[:, start : stop] += b + r; arrays of no size where there is no bias or no residual."""
-    if len(b_N) > 0:
-        for t in range(y_TN.shape[0]):
-            for n in range(start, stop):
-                y_TN[t, n] += b_N[n]
-    if len(r_TN) > 0:
-        for t in range(y_TN.shape[0]):
-            for n in range(start, stop):
-                y_TN[t, n] += r_TN[t, n]
 
 
 @register_jitable
