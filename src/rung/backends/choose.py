@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from rung import env
 from rung.backends.base import Backend
 from rung.errors import UsageError
+
+if TYPE_CHECKING:
+    from rung.backends.cpu.backend import TeamBackend
 
 DEVICES = ("cpu", "sim")
 """What --device can name."""
@@ -17,6 +20,7 @@ class DeviceOptions(TypedDict, total=False):
     """The fields of Devices, as keyword arguments."""
 
     device: str
+    blas: str | None
     threads: int | None
     threads_batch: int | None
 
@@ -25,28 +29,54 @@ class DeviceOptions(TypedDict, total=False):
 class Devices:
     """The backends to use, and their threads.
 
-    device: one of DEVICES. threads: of the CPU, None for the physical cores this process may use.
-    threads_batch: for more than one token at once, None for as many.
+    device: one of DEVICES. blas: the library for products, as RUNG_BLAS, whose value None takes.
+    threads: of the CPU, None for the physical cores this process may use. threads_batch: for more
+    than one token at once, None for as many.
     """
 
     device: str = "cpu"
+    blas: str | None = None
     threads: int | None = None
     threads_batch: int | None = None
 
 
-def open_backends(devices: Devices) -> list[Backend]:
+def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """The backends for a model, greatest priority first, the CPU last.
 
-    Raises UsageError for an unknown name, BackendError where one is not available.
+    with_blas: whether a library would be of use, if nobody asked for one by name. Raises UsageError
+    for an unknown name, BackendError where one is not available.
     """
     from rung.backends.cpu.backend import CpuBackend
 
     if devices.device not in DEVICES:
         raise UsageError(f"device is {devices.device!r}, expected one of {', '.join(DEVICES)}")
     cpu = CpuBackend(devices.threads, devices.threads_batch)
-    if devices.device == "sim":
-        from rung.backends.sim.backend import SimBackend
-        from rung.backends.sim.spec import SimSpec
+    try:
+        return [*_device(devices.device, cpu), *_blas(devices.blas, cpu, with_blas), cpu]
+    except BaseException:
+        cpu.close()
+        raise
 
-        return [SimBackend(cpu, SimSpec.parse(env.SIM.get())), cpu]
-    return [cpu]
+
+def _device(name: str, cpu: TeamBackend) -> list[Backend]:
+    if name == "cpu":
+        return []
+    from rung.backends.sim.backend import SimBackend
+    from rung.backends.sim.spec import SimSpec
+
+    return [SimBackend(cpu, SimSpec.parse(env.SIM.get()))]
+
+
+def _blas(name: str | None, cpu: TeamBackend, with_blas: bool) -> list[Backend]:
+    """The BLAS backend, if its library is there; looking for it takes some 50 ms."""
+    from rung.backends.blas.library import AUTO, Missing, find_library
+
+    asked = env.BLAS.get() if name is None else name
+    if asked.strip().lower() in ("", AUTO) and not with_blas:
+        return []
+    found = find_library(asked)
+    if isinstance(found, Missing):
+        return []
+    from rung.backends.blas.backend import BlasBackend
+
+    return [BlasBackend(cpu, found)]

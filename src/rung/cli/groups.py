@@ -51,6 +51,7 @@ class Running:
     cache_type: options.CacheType = None
     activations: options.Activations = None
     device: options.Device = "cpu"
+    blas: options.Blas = None
     gpu_layers: options.GpuLayers = "auto"
     override_tensor: options.OverrideTensor = None
     cache_on: options.CacheOn = "device"
@@ -64,6 +65,7 @@ class Running:
             "cache_type": self.cache_type,
             "activations": self.activations,
             "device": self.device,
+            "blas": self.blas,
             "gpu_layers": self.gpu_layers,
             "override_tensor": self.override_tensor or (),
             "cache_on": self.cache_on,

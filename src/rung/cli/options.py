@@ -129,6 +129,17 @@ Device = Annotated[
         rich_help_panel=_PLACING,
     ),
 ]
+Blas = Annotated[
+    str | None,
+    typer.Option(
+        "--blas",
+        metavar="NAME|PATH",
+        help="Library for float32 products, used where it is faster: auto, none, accelerate, mkl, "
+        "openblas, blis or a path; without it, RUNG_BLAS or auto.",
+        rich_help_panel=_PLACING,
+        show_default=False,
+    ),
+]
 GpuLayers = Annotated[
     str,
     typer.Option(

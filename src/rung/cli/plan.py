@@ -82,6 +82,7 @@ def plan(
         cache_type=cache,
         wishes=wishes,
         device=running.device,
+        blas=running.blas,
         threads=running.threads,
         threads_batch=running.threads_batch,
     )

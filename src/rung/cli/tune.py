@@ -38,6 +38,7 @@ def tune(
         ),
     ] = 50,
     threads: options.Threads = None,
+    blas: options.Blas = None,
     json: options.Json = False,
 ) -> None:
     """Measure this machine, so that Rung chooses well: threads, parts, kernels, BLAS or not.
@@ -53,7 +54,7 @@ def tune(
     from rung.tuning.tune import tune as measure
 
     wanted = WEIGHT_TYPES if types is None else check_types(types.split(","))
-    backends = open_backends(Devices(threads=threads))
+    backends = open_backends(Devices(threads=threads, blas=blas))
     host = [backend for backend in backends if isinstance(backend, TeamBackend)]
     progress = StepProgress("measuring this machine", quiet=json)
     try:

@@ -15,6 +15,7 @@ from rung.engine.runner import (
     build_decoder,
     build_graph,
     choose_activations,
+    multiplies_floats,
 )
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
@@ -73,10 +74,11 @@ def draft(
             after = f" after {depth}" if depth else ""
             raise UsageError(f"a batch of {tokens} tokens{after}, expected 1 to {context} in all")
     decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache_type)
-    graph = build_graph(decoder, choose_activations(checkpoint, activations))
+    taken = choose_activations(checkpoint, activations)
+    graph = build_graph(decoder, taken)
     constants = frozenset(decoder.constants)
     chosen_devices = Devices(**devices)
-    backends = open_backends(chosen_devices)
+    backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
     apply_rates(backends, chosen_devices)
     try:
         layers = wanted_layers(graph, backends, wishes, constants)

@@ -207,6 +207,8 @@ def load(
         is int8, several times as fast and within 0.02 % of the perplexity.
     device: the processor that takes layers before the CPU does ("cpu": none); `rung devices` lists
         them.
+    blas: the library for float32 products where it is faster: "auto", "none", "mkl", "openblas" …
+        or a path; None is RUNG_BLAS. With "none" a token has the same bits in any batch.
     gpu_layers: how many layers it takes, counted from the output down: a number, "all", or "auto",
         as many as fit its memory.
     override_tensor: "REGEX=BACKEND" for weights that should be elsewhere; later ones count more.
@@ -243,6 +245,7 @@ def load(
         on_compile=on_compile,
         on_upload=on_upload,
         device=options.get("device", "cpu"),
+        blas=options.get("blas"),
         threads=options.get("threads"),
         threads_batch=options.get("threads_batch"),
     )

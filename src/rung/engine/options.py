@@ -32,6 +32,7 @@ class LoadOptions(TypedDict, total=False):
     cache_type: str | None
     activations: str | None
     device: str
+    blas: str | None
     gpu_layers: int | str
     override_tensor: Ids[str]
     cache_on: str

@@ -224,6 +224,13 @@ def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
     return chosen
 
 
+def multiplies_floats(activations: Activations, wishes: Wishes, checkpoint: Checkpoint) -> bool:
+    """Whether a BLAS library could be of use: some product is of float32, or a wish names it."""
+    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
+    floats = activations == "float32" or bool(kinds & {"f32", "f16", "bf16"})
+    return floats or any(override.backend == "blas" for override in wishes.overrides)
+
+
 def default_cache_type(checkpoint: Checkpoint) -> CacheType:
     """f32 where every matrix is float32, so that nothing is rounded there; else f16.
 
@@ -265,7 +272,7 @@ def plan_model(
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     taken = choose_activations(checkpoint, activations)
     chosen_devices = Devices(**devices)
-    backends = open_backends(chosen_devices)
+    backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
     apply_rates(backends, chosen_devices)
 
     try:

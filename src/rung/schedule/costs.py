@@ -77,6 +77,12 @@ class MachineCosts:
         work = work_of(node.op.name, cost, tokens)
         return rates.seconds(tokens, work, weights if in_memory else 0.0)
 
+    def knows(self, backend: Backend, node: Node) -> bool:
+        """Whether a node's time is measured, or told by its backend."""
+        if backend.seconds(node, batch_sizes(1)) is not None:
+            return True
+        return rates_key(backend, node) in self.rates.kernels
+
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
         return source.copy_seconds(size_bytes) + target.copy_seconds(size_bytes)

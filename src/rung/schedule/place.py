@@ -21,6 +21,10 @@ from rung.schedule.units import time_text
 
 Placements = dict[Node, Placement]
 
+# A node moves for a gain of more than this: predictions are not exact, and results differ in their
+# last bits between backends.
+_WORTH_IT = 0.97
+
 
 def place(problem: Problem) -> Placements:
     """A backend for every node. Raises BackendError where a state is out of reach."""
@@ -136,8 +140,10 @@ def upgrade(problem: Problem, placed: Placements) -> Placements:
         for other in problem.backends[: problem.priority(here)]:
             if not (other.accepts(here.memory) and problem.supports(other, node)):
                 continue
+            if not problem.knows(other, node):
+                continue
             there, stay = problem.seconds(other, node), problem.seconds(here, node)
-            if there < stay:
+            if there < stay * _WORTH_IT:
                 cause = f"upgrade: {time_text(there)}, on {here.name} {time_text(stay)}"
                 result[node] = Placement(other, cause)
                 break

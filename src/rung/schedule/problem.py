@@ -18,6 +18,10 @@ class Costs(Protocol):
         """A node on a backend, its inputs being there."""
         ...
 
+    def knows(self, backend: Backend, node: Node) -> bool:
+        """Whether that time is measured or told, and not assumed."""
+        ...
+
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's."""
         ...
@@ -79,6 +83,13 @@ class Problem:
             if not (backend.accepts(HOST) or backend.accepts(home.backend.memory)):
                 return False
         return True
+
+    def knows(self, backend: Backend, node: Node) -> bool:
+        """Whether a node's time is more than an assumption; asked once for nodes that are alike."""
+        key = ("knows", backend.name, node.signature)
+        if key not in self._known:
+            self._known[key] = self.costs.knows(backend, node)
+        return bool(self._known[key])
 
     def seconds(self, backend: Backend, node: Node) -> float:
         """Predicted time of a node; asked once for nodes that are alike."""

@@ -1,7 +1,8 @@
 """Rates on disk: rates.json in the cache folder, one set for each machine that shares it.
 
-A machine is a processor with the features in use, a number of threads and a BLAS library. A file
-that cannot be read as that counts as empty, and is replaced when something is measured.
+A machine is a processor with the features in use and a number of threads. Rates of a BLAS library's
+products carry its name and version. A file that cannot be read as that counts as empty, and is
+replaced when something is measured.
 """
 
 from __future__ import annotations
@@ -32,11 +33,9 @@ def path() -> Path:
 
 def key(backends: Sequence[Backend]) -> str:
     """What tells one machine from another."""
-    parts = [processor_name(), host().llvm_features]
-    for backend in backends:
-        if isinstance(backend, TeamBackend):
-            parts.append(f"{backend.name} {backend.identity}")
-    return " | ".join(parts)
+    cpu = backends[-1]
+    assert isinstance(cpu, TeamBackend)
+    return f"{processor_name()} | {host().llvm_features} | {cpu.identity}"
 
 
 def load_rates(backends: Sequence[Backend]) -> Rates:

@@ -15,6 +15,7 @@ from rung.backends.cpu.caches import last_cache_bytes
 from rung.graph.ir import Graph, Node, concrete
 from rung.schedule.costs import MachineCosts, rates_key
 from rung.schedule.rates import KernelRates, Point
+from rung.storage import Q8_S
 from rung.tuning.file import keep_rates, load_rates
 from rung.tuning.measure import Subject, chain
 
@@ -47,10 +48,14 @@ def machine_costs(
 
 
 def _products(graph: Graph) -> list[Node]:
-    """One product for each pair of types."""
+    """One product for each pair of types.
+
+    Activations in int8 are left out: the CPU multiplies them in integers, where others would expand
+    them and the weights; three to four times as slow with AVX-512, and never faster.
+    """
     found: dict[tuple[str, ...], Node] = {}
     for node in graph.nodes:
-        if node.op is ops.linear:
+        if node.op is ops.linear and node.tensors[0].type is not Q8_S:
             found.setdefault(tuple(tensor.type.name for tensor in node.tensors[:2]), node)
     return list(found.values())
 

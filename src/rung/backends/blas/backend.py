@@ -11,6 +11,7 @@ from rung.backends.blas.library import Library, Missing, find_library
 from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.team import Team
 from rung.errors import BackendError
+from rung.graph.ir import Node
 from rung.ops import load_kernels
 from rung.registry import Kernel
 
@@ -40,6 +41,9 @@ class BlasBackend(TeamBackend):
     @property
     def identity(self) -> str:
         return f"{self.library.kind} {self.library.version}"
+
+    def kernel_name(self, node: Node) -> str | None:
+        return f"{super().kernel_name(node)} by {self.identity}"
 
     @property
     def team(self) -> Team:

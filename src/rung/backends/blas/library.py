@@ -76,7 +76,7 @@ def find_library(chosen: str | None = None) -> Library | Missing:
 def _find(asked: str) -> Library | Missing:
     word = asked.lower()
     if word == NONE:
-        return Missing("switched off by RUNG_BLAS=none")
+        return Missing("switched off (--blas none or RUNG_BLAS=none)")
     if word == AUTO:
         library, tried = _first(_NAMED)
         return library or Missing(f"no BLAS library was found{_because(tried)}")
@@ -87,14 +87,14 @@ def _find(asked: str) -> Library | Missing:
         return library
     if not _is_file_name(asked):
         known = ", ".join((AUTO, NONE, *_NAMED))
-        raise UsageError(f"RUNG_BLAS is {asked!r}, expected {known} or a path; {_others()}")
+        raise UsageError(f"no BLAS library {asked!r}: expected {known} or a path; {_others()}")
     path = Path(asked).expanduser()
     try:
         return _open(str(path.absolute()) if path.exists() else asked)
     except _RefusedError as refusal:
         raise BackendError(f"{asked} cannot be used: {refusal}; {_others()}") from None
     except OSError:
-        raise BackendError(f"RUNG_BLAS is {asked}, which is not there; {_others()}") from None
+        raise BackendError(f"the BLAS library {asked} is not there; {_others()}") from None
 
 
 def _is_file_name(text: str) -> bool:

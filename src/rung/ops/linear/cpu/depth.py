@@ -40,8 +40,8 @@ from rung.simd.panels import aligned_floats
 from rung.simd.spans import span
 from rung.storage import BF16, F16, F32
 
-# 256 tokens and 768×768 weights, 2 Zen 4 cores: 188 GFLOP/s with runs of 256, 196 with 512, 211 with
-# 1024 (tiles over whole rows 167, of 234 at most); 2048×2048 176, 183, 190 (168).
+# 256 tokens and 768×768 weights, 2 Zen 4 cores: 188 GFLOP/s with runs of 256, 196 with 512, 211
+# with 1024 (tiles over whole rows 167, of 234 at most); 2048×2048 176, 183, 190 (168).
 DEPTH = 1024
 SUMS = ROWS * NARROW
 
