@@ -37,6 +37,11 @@ class Target:
         return feature in self.features
 
     @property
+    def is_x86(self) -> bool:
+        """Whether the processor is an x86-64 one, which has SSE2 at least."""
+        return platform.machine().lower() in ("x86_64", "amd64")
+
+    @property
     def llvm_features(self) -> str:
         """The features as LLVM takes them."""
         return ",".join(f"+{name}" for name in sorted(self.features))
