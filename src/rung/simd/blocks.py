@@ -32,16 +32,12 @@ from rung.simd.emit import (
 )
 from rung.simd.lanes import LANES
 from rung.simd.memory import emit_prefetch
+from rung.simd.pieces import load_bytes, low_bits, shifted
 from rung.simd.vectors import f32x16, vector_ir
 
 RUN = 32  # weights that a layout unpacks at once
 _V = vector_ir(f32x16)
 _kernel_intrinsic = intrinsic(prefer_literal=True)
-
-
-def _bytes(builder: Any, block: Any, offset: int, count: int) -> Any:
-    pointer = builder.gep(block, [ir.Constant(I64, offset)])
-    return load_vector(builder, pointer, ir.VectorType(I8, count), 1)
 
 
 def _half(builder: Any, block: Any, offset: int, lanes: int) -> Any:
@@ -51,22 +47,9 @@ def _half(builder: Any, block: Any, offset: int, lanes: int) -> Any:
     return splat(builder, half_to_float(builder, bits), lanes)
 
 
-def _low(builder: Any, value: Any, bits: int) -> Any:
-    """The lowest bits of each lane."""
-    return builder.and_(value, integers(value.type.element, [(1 << bits) - 1] * value.type.count))
-
-
-def _shifted(builder: Any, value: Any, right: int) -> Any:
-    """Each lane shifted right (left where negative)."""
-    if right == 0:
-        return value
-    by = integers(value.type.element, [abs(right)] * value.type.count)
-    return builder.lshr(value, by) if right > 0 else builder.shl(value, by)
-
-
 def _bits(builder: Any, value: Any, start: int, count: int) -> Any:
     """`count` bits of each lane, from bit `start` on."""
-    return _low(builder, _shifted(builder, value, start), count)
+    return low_bits(builder, shifted(builder, value, start), count)
 
 
 def _floats(builder: Any, run: Any, *, signed: bool) -> list[Any]:
@@ -94,7 +77,7 @@ class _Q80:
 
     @staticmethod
     def whole(builder: Any, block: Any) -> Any:
-        return _bytes(builder, block, 2, RUN)
+        return load_bytes(builder, block, 2, RUN)
 
     @classmethod
     def quants(cls, builder: Any, block: Any, index: int) -> Any:
@@ -117,9 +100,9 @@ class _Q40:
 
     @staticmethod
     def quants(builder: Any, block: Any, index: int) -> Any:
-        packed = _bytes(builder, block, 2, LANES)
-        high = _shifted(builder, packed, 4)
-        return shuffle(builder, _low(builder, packed, 4), high, range(RUN))
+        packed = load_bytes(builder, block, 2, LANES)
+        high = shifted(builder, packed, 4)
+        return shuffle(builder, low_bits(builder, packed, 4), high, range(RUN))
 
     @classmethod
     def whole(cls, builder: Any, block: Any) -> Any:
@@ -140,12 +123,15 @@ class _FourBits:
     def scales(builder: Any, block: Any) -> Any:
         """d·s and −e·m of the 8 sub-blocks."""
         words = ir.VectorType(I32, 8)
-        first, second, last = (_bytes(builder, block, 4 + 4 * part, 4) for part in range(3))
+        first, second, last = (load_bytes(builder, block, 4 + 4 * part, 4) for part in range(3))
         results = []
-        for own, shared in ((first, _low(builder, last, 4)), (second, _shifted(builder, last, 4))):
+        for own, shared in (
+            (first, low_bits(builder, last, 4)),
+            (second, shifted(builder, last, 4)),
+        ):
             # The upper two bits of sub-blocks 0 to 3 are bits 4 and 5 of sub-blocks 4 to 7.
-            upper = _shifted(builder, _bits(builder, own, 6, 2), -4)
-            six = shuffle(builder, _low(builder, own, 6), builder.or_(shared, upper), range(8))
+            upper = shifted(builder, _bits(builder, own, 6, 2), -4)
+            six = shuffle(builder, low_bits(builder, own, 6), builder.or_(shared, upper), range(8))
             results.append(
                 builder.sitofp(builder.zext(six, words), ir.VectorType(F32, 8)),
             )
@@ -170,7 +156,7 @@ class _Q4K(_FourBits):
 
     @staticmethod
     def quants(builder: Any, block: Any, index: int) -> Any:
-        packed = _bytes(builder, block, 16 + index // 2 * RUN, RUN)
+        packed = load_bytes(builder, block, 16 + index // 2 * RUN, RUN)
         return _bits(builder, packed, index % 2 * 4, 4)
 
     @classmethod
@@ -185,9 +171,9 @@ class _Q5K(_FourBits):
 
     @staticmethod
     def quants(builder: Any, block: Any, index: int) -> Any:
-        packed = _bytes(builder, block, 48 + index // 2 * RUN, RUN)
-        fifth = _bits(builder, _bytes(builder, block, 16, RUN), index, 1)
-        return builder.or_(_bits(builder, packed, index % 2 * 4, 4), _shifted(builder, fifth, -4))
+        packed = load_bytes(builder, block, 48 + index // 2 * RUN, RUN)
+        fifth = _bits(builder, load_bytes(builder, block, 16, RUN), index, 1)
+        return builder.or_(_bits(builder, packed, index % 2 * 4, 4), shifted(builder, fifth, -4))
 
     @classmethod
     def run(cls, builder: Any, block: Any, scales: Any, index: int) -> list[Any]:
@@ -201,17 +187,17 @@ class _Q6K:
 
     @staticmethod
     def scales(builder: Any, block: Any) -> Any:
-        s = builder.sext(_bytes(builder, block, 192, 16), ir.VectorType(I32, 16))
+        s = builder.sext(load_bytes(builder, block, 192, 16), ir.VectorType(I32, 16))
         return builder.fmul(_half(builder, block, 208, LANES), builder.sitofp(s, _V))
 
     @staticmethod
     def quants(builder: Any, block: Any, index: int) -> Any:
         half, quarter = divmod(index, 4)  # of 128 and of 32 values
-        packed = _bytes(builder, block, half * 64 + quarter % 2 * RUN, RUN)
-        pairs = _bits(builder, _bytes(builder, block, 128 + half * RUN, RUN), quarter * 2, 2)
+        packed = load_bytes(builder, block, half * 64 + quarter % 2 * RUN, RUN)
+        pairs = _bits(builder, load_bytes(builder, block, 128 + half * RUN, RUN), quarter * 2, 2)
         return builder.or_(
             _bits(builder, packed, quarter // 2 * 4, 4),
-            _shifted(builder, pairs, -4),
+            shifted(builder, pairs, -4),
         )
 
     @classmethod

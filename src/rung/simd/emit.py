@@ -108,6 +108,12 @@ def element_pointer(
     return builder.gep(view.data, [offset])
 
 
+def clamped(builder: Any, start: Any, step: int, last: Any) -> Any:
+    """start + step, or `last` where that is beyond it."""
+    index = builder.add(start, ir.Constant(I64, step))
+    return builder.select(builder.icmp_signed("<", index, last), index, last)
+
+
 def load_vector(builder: Any, pointer: Any, kind: ir.VectorType, align: int) -> Any:
     """Loads a vector from memory aligned to `align` bytes."""
     return builder.load(builder.bitcast(pointer, kind.as_pointer()), align=align)

@@ -19,7 +19,8 @@ from typing import Any
 from llvmlite import ir
 
 from rung.simd.elements import half_to_float
-from rung.simd.emit import F32, I8, I16, I32, I64, call_llvm, integers, load_vector, shuffle
+from rung.simd.emit import F32, I8, I16, I32, call_llvm, integers, load_vector, shuffle
+from rung.simd.pieces import at, halves, join, load_bytes, low_bits, same, shifted, transposed
 from rung.simd.target import host
 
 ROWS = 4  # rows of weights in a group, one a lane of each quarter
@@ -28,27 +29,6 @@ QUARTER = 16  # bytes
 _BYTES = ir.VectorType(I8, 64)
 _INTS = ir.VectorType(I32, 16)
 _FLOATS = ir.VectorType(F32, 16)
-
-
-def at(builder: Any, pointer: Any, offset: int) -> Any:
-    """A pointer `offset` elements further."""
-    return builder.gep(pointer, [ir.Constant(I64, offset)]) if offset else pointer
-
-
-def load_bytes(builder: Any, pointer: Any, offset: int, count: int) -> Any:
-    """`count` bytes from a byte offset on."""
-    return load_vector(builder, at(builder, pointer, offset), ir.VectorType(I8, count), 1)
-
-
-def join(builder: Any, parts: Sequence[Any]) -> Any:
-    """Vectors one after another; their number is a power of two."""
-    while len(parts) > 1:
-        order = range(2 * parts[0].type.count)
-        parts = [
-            shuffle(builder, left, right, order)
-            for left, right in zip(parts[::2], parts[1::2], strict=True)
-        ]
-    return parts[0]
 
 
 def quarters(builder: Any, left: Any, right: Any, order: Sequence[int]) -> Any:
@@ -63,39 +43,14 @@ def even_and_odd(builder: Any, first: Any, second: Any) -> list[Any]:
     return [quarters(builder, first, second, order) for order in ((0, 2, 4, 6), (1, 3, 5, 7))]
 
 
-def _same(value: Any, bits: int) -> Any:
-    return integers(value.type.element, [bits] * value.type.count)
-
-
 def _low(builder: Any, value: Any) -> Any:
     """The lower half of each byte."""
-    return builder.and_(value, _same(value, 15))
+    return low_bits(builder, value, 4)
 
 
 def _high(builder: Any, value: Any) -> Any:
     """The upper half of each byte."""
-    return builder.lshr(value, _same(value, 4))
-
-
-def _halves(builder: Any, pointers: Sequence[Any]) -> Any:
-    """The float16 at each pointer to bytes, as float32 lanes."""
-    bits = ir.Constant(ir.VectorType(I16, len(pointers)), ir.Undefined)
-    for lane, pointer in enumerate(pointers):
-        half = builder.load(builder.bitcast(pointer, I16.as_pointer()), align=1)
-        bits = builder.insert_element(bits, half, ir.Constant(I32, lane))
-    return half_to_float(builder, bits)
-
-
-def _transposed(builder: Any, words: Sequence[Any]) -> list[Any]:
-    """Four vectors of four words, lane i of vector j exchanged with lane j of vector i."""
-    a, b, c, d = words
-    low = [shuffle(builder, left, right, (0, 4, 1, 5)) for left, right in ((a, b), (c, d))]
-    high = [shuffle(builder, left, right, (2, 6, 3, 7)) for left, right in ((a, b), (c, d))]
-    return [
-        shuffle(builder, left, right, order)
-        for left, right in (low, high)
-        for order in ((0, 1, 4, 5), (2, 3, 6, 7))
-    ]
+    return shifted(builder, value, 4)
 
 
 # Bytes of sixteen (row, unit) pairs, rows outermost, as pairs of (unit, row).
@@ -121,7 +76,7 @@ class _Small:
     @classmethod
     def scales(cls, builder: Any, rows: Sequence[Any], count: int) -> list[Any]:
         pointers = [at(builder, row, cls.size * block) for block in range(count) for row in rows]
-        scales = _halves(builder, pointers)
+        scales = halves(builder, pointers)
         return [_widened(builder, scales)]
 
 
@@ -145,7 +100,7 @@ def _split(builder: Any, runs: Sequence[Any]) -> list[Any]:
 
 def _flipped(builder: Any, value: Any) -> Any:
     """Signed bytes as the unsigned ones that are 128 greater, where products need those."""
-    return builder.xor(value, _same(value, -128)) if UNSIGNED else value
+    return builder.xor(value, same(value, -128)) if UNSIGNED else value
 
 
 UNSIGNED = host().has("avx512vnni") or host().has("avxvnni")
@@ -223,13 +178,13 @@ class _FourBits:
     def scales(builder: Any, rows: Sequence[Any], count: int) -> list[Any]:
         """d·s of units 0, 2, 4, 6 and of 1, 3, 5, 7, then −e·m of the same."""
         words = ir.VectorType(I32, 4)
-        both, *packed = _transposed(builder, [load_vector(builder, row, words, 1) for row in rows])
+        both, *packed = transposed(builder, [load_vector(builder, row, words, 1) for row in rows])
         first, second, last = packed
 
         def bits(value: Any, right: int, mask: int) -> Any:
             if right:
-                value = builder.lshr(value, _same(value, right))
-            return builder.and_(value, _same(value, mask * 0x01010101))
+                value = builder.lshr(value, same(value, right))
+            return builder.and_(value, same(value, mask * 0x01010101))
 
         results = []
         for own, shared, start in ((first, 0, 0), (second, 4, 16)):
@@ -247,7 +202,7 @@ class _FourBits:
 def _halves_of(builder: Any, words: Any, start: int) -> Any:
     """The float16 at bit `start` of four words, in each quarter."""
     if start:
-        words = builder.lshr(words, _same(words, start))
+        words = builder.lshr(words, same(words, start))
     bits = builder.trunc(words, ir.VectorType(I16, 4))
     return shuffle(builder, half_to_float(builder, bits), None, list(range(ROWS)) * UNITS)
 
@@ -347,10 +302,10 @@ class _Q6K:
     def scales(builder: Any, rows: Sequence[Any], count: int) -> list[Any]:
         words = ir.VectorType(I32, 4)
         loaded = [load_vector(builder, at(builder, row, 192), words, 1) for row in rows]
-        d = _halves(builder, [at(builder, row, 208) for row in rows])
+        d = halves(builder, [at(builder, row, 208) for row in rows])
         factor = shuffle(builder, d, None, list(range(ROWS)) * UNITS)
         results = []
-        for part in _transposed(builder, loaded):
+        for part in transposed(builder, loaded):
             by_unit = shuffle(builder, builder.bitcast(part, ir.VectorType(I8, 16)), None, _BY_UNIT)
             results.append(builder.fmul(factor, _small_floats(builder, by_unit, signed=True)))
         return results
@@ -359,4 +314,4 @@ class _Q6K:
 GROUPS: dict[int, Any] = {0: _I8, 2: _Q40, 8: _Q80, 12: _Q4K, 13: _Q5K, 14: _Q6K}
 """Layouts by the numbers of simd/blocks.py's FORMATS; 0 are rows of int8."""
 
-__all__ = ["GROUPS", "QUARTER", "ROWS", "UNITS", "UNSIGNED", "at", "load_bytes"]
+__all__ = ["GROUPS", "QUARTER", "ROWS", "UNITS", "UNSIGNED"]

@@ -31,6 +31,7 @@ class Target:
     features: frozenset[str]
     chosen: str = ""  # what RUNG_CPU_FEATURES says, which then decides; else all there are
     processor: str = ""  # LLVM's name of the processor itself, whatever is compiled for
+    is_x86: bool = platform.machine().lower() in ("x86_64", "amd64")  # which has SSE2 at least
 
     def has(self, feature: str) -> bool:
         """Whether kernels may use a feature, by its LLVM name (avx2, avx512vnni, dotprod …)."""

@@ -18,14 +18,13 @@ from rung.simd.blocks import RUN
 from rung.simd.dots import copy_run
 from rung.simd.lanes import LANES, tile_zeros
 from rung.simd.memory import LINE_BYTES, prefetch_line
+from rung.simd.outputs import outputs_load, outputs_store
+from rung.simd.panel_packing import panel_pack
 from rung.simd.panels import (
     aligned_bytes,
     aligned_floats,
     aligned_ints,
-    outputs_load,
-    outputs_store,
     panel_factors,
-    panel_pack,
     panel_values,
 )
 

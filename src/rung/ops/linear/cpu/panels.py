@@ -12,29 +12,32 @@ from numba.extending import register_jitable
 
 from rung.simd.blocks import RUN
 from rung.simd.lanes import LANES, tile_zeros
-from rung.simd.memory import LINE_BYTES, prefetch_line
+from rung.simd.memory import LINE_BYTES, align_stack, prefetch_line
+from rung.simd.outputs import outputs_load, outputs_store
+from rung.simd.panel_packing import panel_pack
+from rung.simd.panel_products import panel_dots
 from rung.simd.panels import (
-    SIGNED_PANELS,
+    INT8_ROWS,
     aligned_floats,
     aligned_panels,
-    outputs_load,
-    outputs_store,
-    panel_dots,
+    form_of,
     panel_factors,
     panel_inputs,
-    panel_pack,
     panel_values,
 )
 from rung.simd.target import host
 
 # 6×2 sums in integers, as many in float32, two of weights: 26 of 32 registers. Where sixteen lanes
-# take two registers or more, 3×1.
+# take two registers, 4×1: the float32 sums wait in memory then. With 3, 5 and 6 tokens the products
+# of one core were 144, 155 and 151 GFLOP/s in q8_0 and 233, 227 and 122 in q4_k, with 4 tokens 147
+# and 235 (Zen 4, AVX2, all of it in the first-level cache).
 _WIDE = host().vector_registers >= 32
-TOKENS = 6 if _WIDE else 3
+TOKENS = 6 if _WIDE else 4 if form_of(INT8_ROWS).name in ("PAIRS", "MATRICES") else 3
 PANELS = 2 if _WIDE else 1
 
-# 512 values of two panels are 16 kB and of six tokens 3 kB: half of a first-level cache.
-CHUNK = 512 // RUN
+# A chunk of bytes of one panel is 16 kB, of two with half the values as well: half of a first-level
+# cache. 256 tokens of q8_0 by AVX2 ran at 119, 130 and 134 GFLOP/s with 256, 512 and 1024 values.
+CHUNK = 1024 // PANELS // RUN
 
 
 @register_jitable
@@ -46,11 +49,12 @@ def ahead_of(rows, tiles, row_bytes):
 @register_jitable
 def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
     """y[:, start : stop] = x · wᵀ without the scales of int8 rows."""
-    x_TK = panel_inputs(q_TK)
+    align_stack()
+    x_TK = panel_inputs(q_TK, FORMAT)
     T, K = x_TK.shape
     B = K // RUN
     rows = PANELS * LANES
-    panels = aligned_panels(PANELS, K * LANES)
+    panels = aligned_panels(PANELS, K, FORMAT)
     factors = aligned_floats(PANELS, B * panel_factors(FORMAT) * LANES)
     tiles = (T + TOKENS - 1) // TOKENS * ((B + CHUNK - 1) // CHUNK)
     lines = ahead_of(rows, tiles, w_NK.shape[1])
@@ -58,7 +62,7 @@ def panel_product(q_TK, sx, sums, w_NK, y_TN, start, stop, FORMAT):
         for p in range(PANELS):
             for index in range(K // panel_values(FORMAT)):
                 row = n + p * LANES
-                panel_pack(panels, factors, p, w_NK, row, stop - 1, index, FORMAT, SIGNED_PANELS)
+                panel_pack(panels, factors, p, w_NK, row, stop - 1, index, FORMAT, 0)
         count = stop - n
         line = 0
         for first in range(0, B, CHUNK):
