@@ -36,7 +36,7 @@ def _found() -> Library:
 
 def test_none_switches_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_BLAS", "none")
-    assert find_library() == Missing("switched off by RUNG_BLAS=none")
+    assert find_library() == Missing("switched off (--blas none or RUNG_BLAS=none)")
 
 
 def test_the_same_library_by_its_kind_and_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,14 +49,14 @@ def test_the_same_library_by_its_kind_and_by_its_path(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("name", ["cublas", "open blas", "1"])
 def test_a_word_that_is_no_library(name: str) -> None:
-    expected = f"RUNG_BLAS is '{name}', expected auto, none, .* or a path; found here: "
+    expected = f"no BLAS library '{name}': expected auto, none, .* or a path; found here: "
     with pytest.raises(UsageError, match=expected):
         find_library(name)
 
 
 @pytest.mark.parametrize("name", ["/no/such/libopenblas.so", "libno-such-blas.so.0"])
 def test_a_file_that_is_not_there(name: str) -> None:
-    with pytest.raises(BackendError, match=r"which is not there; found here: "):
+    with pytest.raises(BackendError, match=r"is not there; found here: "):
         find_library(name)
 
 

@@ -67,7 +67,8 @@ def test_the_list_has_every_kernel(command_line):
     assert "* decode and prompt" in text
 
 
-def test_kernels_of_blas(command_line):
+def test_kernels_of_blas(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_BLAS", "auto")
     text = command_line("kernels", "list", "--backend", "blas").out
     kernels = [kernel for kernel in ops.linear.kernels if kernel.backend == "blas"]
     assert kernels
@@ -82,7 +83,9 @@ def test_kernels_of_blas(command_line):
 def test_kernels_of_blas_without_a_library(command_line, monkeypatch):
     monkeypatch.setenv("RUNG_BLAS", "none")
     listed = json.loads(command_line("kernels", "list", "--backend", "blas", "--json").out)
-    assert {kernel["why_not"] for kernel in listed} == {"switched off by RUNG_BLAS=none"}
+    assert {kernel["why_not"] for kernel in listed} == {
+        "switched off (--blas none or RUNG_BLAS=none)"
+    }
     result = command_line("kernels", "check", "linear", "--backend", "blas")
     check_error(result, "the blas backend is not available: switched off", exit_code=1)
     result = command_line("kernels", "bench", "linear", "--backend", "blas", "--form", "f32")
