@@ -51,6 +51,9 @@ class FasterHost(TeamBackend):
     def seconds(self, node: Node, sizes: Mapping[str, int]) -> float:
         return self._seconds
 
+    def wants_offload(self, node: Node, sizes: Mapping[str, int]) -> bool:
+        return True
+
     def describe(self) -> dict[str, Any]:
         return {}
 

@@ -78,9 +78,9 @@ def test_blas_takes_what_it_does_faster_and_nothing_else() -> None:
     checkpoint = tiny_checkpoint()
     for cpu_s, blas_s, expected in ((1.0, 0.9, {"linear"}), (1.0, 0.99, set()), (0.5, 1.0, set())):
         _keep(cpu_s, blas_s)
-        plan = draft(checkpoint, [8], blas="auto", threads=2).plans[8]
+        plan = draft(checkpoint, [16], blas="auto", threads=2).plans[16]
         assert _on_blas(plan) == expected
-        assert _on_blas(draft(checkpoint, [8], blas="none", threads=2).plans[8]) == set()
+        assert _on_blas(draft(checkpoint, [16], blas="none", threads=2).plans[16]) == set()
     assert all(
         placed.cause.startswith("upgrade")
         for placed in plan.placed.values()

@@ -48,14 +48,14 @@ def test_predictions_lie_between_their_neighbors(
     lines: list[tuple[float, float]], tokens: int
 ) -> None:
     points = tuple(Point(4**i, *line) for i, line in enumerate(lines))
-    rates = KernelRates(points, byte_s=1e-10)
+    rates = KernelRates(points, (Point(1, 0.0, 0.1),))
     for point in points:
-        assert rates.seconds(point.tokens, 2.0, 0.0) == pytest.approx(point.seconds(2.0))
+        assert rates.seconds(point.tokens, 2.0) == pytest.approx(point.seconds(2.0))
     near = [p.seconds(2.0) for p in points if tokens / 4 < p.tokens < tokens * 4]
-    predicted = rates.seconds(tokens, 2.0, 0.0)
+    predicted = rates.seconds(tokens, 2.0)
     if tokens <= points[-1].tokens:
         assert min(near) * (1 - 1e-9) <= predicted <= max(near) * (1 + 1e-9)
-    assert rates.seconds(tokens, 2.0, 1e9) == max(predicted, 0.1)
+    assert rates.seconds(tokens, 2.0, far=True) == max(predicted, 0.2 * tokens)
     assert Rates.from_json(json.loads(json.dumps(Rates({"k": rates}).to_json()))).kernels == {
         "k": rates
     }
@@ -68,7 +68,7 @@ def test_predictions_lie_between_their_neighbors(
         "[]",
         "{}",
         '{"version": 0, "machines": {}}',
-        '{"version": 1, "machines": {"x": {"kernels": {"k": {"points": [], "byte_s": 0}}}}}',
+        '{"version": 1, "machines": {"x": {"kernels": {"k": {"points": [], "far": []}}}}}',
         '{"version": 1, "machines": 3}',
     ],
 )
@@ -83,7 +83,7 @@ def test_a_damaged_file_counts_as_empty(damage: str, cache: Path, cpu: CpuBacken
     "points", [[[2, 1e-6, 0], [1, 1e-6, 0]], [[1, 0, 0]], [[1, -1, 1]], [[0, 1, 1]], [[1, "x", 1]]]
 )
 def test_points_that_cannot_be(points: list[list[float]]) -> None:
-    values = Rates().to_json() | {"kernels": {"k": {"points": points, "byte_s": 0}}}
+    values = Rates().to_json() | {"kernels": {"k": {"points": points, "far": []}}}
     with pytest.raises((ValueError, TypeError)):
         Rates.from_json(values)
 
@@ -123,8 +123,9 @@ def test_rates_of_a_product_grow_with_work(cpu: CpuBackend) -> None:
     )
     assert key.startswith("linear:f32/cpu=")
     assert key.endswith(" f32,f32")
-    assert rates.seconds(16, 1e8, 0.0) > rates.seconds(16, 1e6, 0.0) > 0
-    assert 0 < rates.byte_s < 1e-6
+    assert rates.seconds(16, 1e8) > rates.seconds(16, 1e6) > 0
+    assert rates.seconds(1, 1e8, far=True) >= rates.seconds(1, 1e8)
+    assert [point.tokens for point in rates.far] == [1, 4, 16, 64]
 
 
 def test_attention_is_measured_over_the_keys_that_there_are(cpu: CpuBackend) -> None:

@@ -107,7 +107,10 @@ class Backend(ABC):
         return memory == self.memory
 
     def wants_offload(self, node: Node, sizes: Mapping[str, int]) -> bool:
-        """Whether moving a node's weights here could pay for a batch of these sizes."""
+        """Whether taking a node from another backend could pay for a batch of these sizes.
+
+        Where this backend cannot read the node's weights, they would be copied for each run.
+        """
         return False
 
     def seconds(self, node: Node, sizes: Mapping[str, int]) -> float | None:

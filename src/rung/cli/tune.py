@@ -107,7 +107,7 @@ def _show_products(rates: Rates, backends: Sequence[TeamBackend], types: Sequenc
                 keys[backend.name] = str(key)
         for name, key in keys.items():
             known = rates.kernels[key]
-            speeds = [work * n / known.seconds(n, work, 0.0) / 1e9 for n in TOKENS]
+            speeds = [work * n / known.seconds(n, work) / 1e9 for n in TOKENS]
             rows.append([kind, name, *(f"{speed:,.0f}" for speed in speeds)])
         if {"cpu", "blas"} <= set(keys):
             since = least_batch(rates, keys["cpu"], keys["blas"], work=work)

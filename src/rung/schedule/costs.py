@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rung.backends.base import Backend
-from rung.graph.ir import Node, Tensor, concrete
+from rung.graph.ir import Node, concrete
 from rung.registry import Cost
 from rung.schedule.rates import Rates
 
@@ -42,6 +42,13 @@ def rates_key(backend: Backend, node: Node) -> str | None:
     return f"{kernel} {','.join(types)}"
 
 
+def rows_of(node: Node, sizes: Mapping[str, int]) -> int:
+    """Rows that a node works on: tokens of the batch, or those whose logits are wanted."""
+    if node.op.inplace is not None:
+        return sizes["T"]
+    return concrete(node.output.shape[:1], sizes)[0]
+
+
 def work_of(op: str, cost: Cost, tokens: int) -> float:
     """What one token needs, in the unit that a kernel's rates count."""
     return (cost.flops if op in BY_OPERATIONS else cost.bytes) / max(tokens, 1)
@@ -71,11 +78,9 @@ class MachineCosts:
         rates = self.rates.kernels.get(key) if key is not None else None
         if rates is None:
             return 1e-6 + max(cost.flops / self.gflops, cost.bytes / self.gbs) / 1e9
-        tokens = _tokens(node, sizes)
-        weights = sum(t.type.size_bytes(concrete(t.shape, sizes)) for t in _weights(node))
-        in_memory = self.weights_bytes > self.rates.cache_bytes
+        tokens = rows_of(node, sizes)
         work = work_of(node.op.name, cost, tokens)
-        return rates.seconds(tokens, work, weights if in_memory else 0.0)
+        return rates.seconds(tokens, work, far=self.weights_bytes > self.rates.cache_bytes)
 
     def knows(self, backend: Backend, node: Node) -> bool:
         """Whether a node's time is measured, or told by its backend."""
@@ -86,17 +91,3 @@ class MachineCosts:
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
         return source.copy_seconds(size_bytes) + target.copy_seconds(size_bytes)
-
-
-def _tokens(node: Node, sizes: Mapping[str, int]) -> int:
-    """Rows that a node works on: of the batch, or those whose logits are wanted."""
-    first = concrete(node.output.shape[:1], sizes)[0]
-    return first if node.op.inplace is None else sizes["T"]
-
-
-def _weights(node: Node) -> list[Tensor]:
-    return [
-        tensor
-        for name, tensor in node.inputs.items()
-        if tensor is not None and tensor.role == "weight" and name not in node.op.touched
-    ]

@@ -140,7 +140,7 @@ def upgrade(problem: Problem, placed: Placements) -> Placements:
         for other in problem.backends[: problem.priority(here)]:
             if not (other.accepts(here.memory) and problem.supports(other, node)):
                 continue
-            if not problem.knows(other, node):
+            if not (other.wants_offload(node, problem.sizes) and problem.knows(other, node)):
                 continue
             there, stay = problem.seconds(other, node), problem.seconds(here, node)
             if there < stay * _WORTH_IT:

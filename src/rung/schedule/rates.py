@@ -2,8 +2,9 @@
 
 A kernel's time for T tokens is `fixed_s` + `work_s` · work, where work is what one token needs: the
 operations of a product or of attention, the bytes of anything else. Both are measured for some T,
-with weights in the cache. Where the weights of a model do not fit the last cache, a product takes
-at least what reading them from memory takes.
+with weights in the cache; for products also with weights that come from memory, as those of a model
+do that does not fit the last cache. How far reading and computing overlap differs from kernel to
+kernel, so that is measured, too.
 """
 
 from __future__ import annotations
@@ -29,31 +30,33 @@ class Point:
 
 @dataclass(frozen=True)
 class KernelRates:
-    """One kernel: points by tokens, and for products the time to read a byte of weights."""
+    """One kernel: points by tokens with weights in the cache, and with weights from memory.
+
+    far: none where that was not measured, or there are no weights.
+    """
 
     points: tuple[Point, ...]
-    byte_s: float = 0.0
+    far: tuple[Point, ...] = ()
 
-    def seconds(self, tokens: int, work: float, weight_bytes: float) -> float:
-        """Predicted time; weight_bytes is 0 where the weights are in the cache.
+    def seconds(self, tokens: int, work: float, *, far: bool = False) -> float:
+        """Predicted time; `far` for weights that come from memory."""
+        near = _between(self.points, max(tokens, 1), work)
+        return max(near, _between(self.far, max(tokens, 1), work)) if far and self.far else near
 
-        Between points by powers: a straight line through logarithms.
-        """
-        reading = self.byte_s * weight_bytes
-        return max(self._computing(max(tokens, 1), work), reading)
 
-    def _computing(self, tokens: int, work: float) -> float:
-        above = next((p for p in self.points if p.tokens >= tokens), None)
-        below = next((p for p in reversed(self.points) if p.tokens <= tokens), None)
-        if above is None or below is None:
-            nearest = above or below
-            assert nearest is not None
-            return nearest.seconds(work) * max(1.0, tokens / nearest.tokens)
-        if above.tokens == below.tokens:
-            return above.seconds(work)
-        share = math.log(tokens / below.tokens) / math.log(above.tokens / below.tokens)
-        low, high = math.log(below.seconds(work)), math.log(above.seconds(work))
-        return math.exp(low + share * (high - low))
+def _between(points: tuple[Point, ...], tokens: int, work: float) -> float:
+    """Between points by powers: a straight line through logarithms."""
+    above = next((p for p in points if p.tokens >= tokens), None)
+    below = next((p for p in reversed(points) if p.tokens <= tokens), None)
+    if above is None or below is None:
+        nearest = above or below
+        assert nearest is not None
+        return nearest.seconds(work) * max(1.0, tokens / nearest.tokens)
+    if above.tokens == below.tokens:
+        return above.seconds(work)
+    share = math.log(tokens / below.tokens) / math.log(above.tokens / below.tokens)
+    low, high = math.log(below.seconds(work)), math.log(above.seconds(work))
+    return math.exp(low + share * (high - low))
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Rates:
             "kernels": {
                 name: {
                     "points": [[p.tokens, p.fixed_s, p.work_s] for p in rates.points],
-                    "byte_s": rates.byte_s,
+                    "far": [[p.tokens, p.fixed_s, p.work_s] for p in rates.far],
                 }
                 for name, rates in sorted(self.kernels.items())
             },
@@ -110,15 +113,21 @@ class Rates:
 
 
 def _kernel_rates(values: Mapping[str, Any]) -> KernelRates:
+    points = _points(values["points"])
+    if not points:
+        raise ValueError("no points")
+    return KernelRates(points, _points(values["far"]))
+
+
+def _points(values: Any) -> tuple[Point, ...]:
     points = tuple(
-        Point(int(tokens), _finite(fixed_s), _finite(work_s))
-        for tokens, fixed_s, work_s in values["points"]
+        Point(int(tokens), _finite(fixed_s), _finite(work_s)) for tokens, fixed_s, work_s in values
     )
-    if not points or list(points) != sorted(points, key=lambda point: point.tokens):
+    if list(points) != sorted(points, key=lambda point: point.tokens):
         raise ValueError("points in no order")
     if any(point.tokens < 1 or point.seconds(1.0) <= 0 for point in points):
         raise ValueError("a point that takes no time")
-    return KernelRates(points, _finite(values["byte_s"]))
+    return points
 
 
 def _finite(value: Any) -> float:

@@ -24,8 +24,9 @@ WEIGHT_TYPES = ("f32", "q8_0", "f16", "q4_0", "q4_k", "i8", "q6_k", "bf16", "q5_
 
 _MATRIX = ({"N": 256, "K": 256}, {"N": 1024, "K": 1024})
 # Weights that are read from memory: so many times what the last cache holds, but not more.
-_CACHES = 3
+_CACHES = 2
 _MOST_BYTES = 1 << 29
+_FAR_TOKENS = (1, 4, 16, 64)
 
 
 def check_types(names: Sequence[str]) -> list[str]:
@@ -140,10 +141,8 @@ def measure_rates(
     if key is None:
         raise KernelError(f"{backend.name} has no kernels to measure")
     points = tuple(_point(small, large, count) for count in tokens)
-    reading = 0.0
-    if pair.weight is not None:
-        reading = _byte_seconds(pair.large, pair.weight, backend, cache_bytes)
-    return key, KernelRates(points, reading)
+    far = () if pair.weight is None else _far(pair.large, pair.weight, backend, cache_bytes)
+    return key, KernelRates(points, far)
 
 
 def _point(small: Chain, large: Chain, tokens: int) -> Point:
@@ -157,14 +156,19 @@ def _point(small: Chain, large: Chain, tokens: int) -> Point:
     return Point(tokens, fixed, slope)
 
 
-def _byte_seconds(
+def _far(
     subject: Subject, weight: StorageType, backend: Backend, cache_bytes: int
-) -> float:
-    """Seconds to read a byte of weights that are in no cache; 0 where that cannot be arranged."""
+) -> tuple[Point, ...]:
+    """Points with weights that are in no cache; none where that cannot be arranged."""
     sizes = {"N": 2048, "K": 2048}
     size = weight.size_bytes((sizes["N"], sizes["K"]))
     copies = -(-_CACHES * cache_bytes // size)
     if copies * size > _MOST_BYTES:
-        return 0.0
-    rotating = chain(replace(subject, sizes=sizes, copies=copies), backend, 1, nodes=copies)
-    return rotating.seconds(1) / size
+        return ()
+    rotating = chain(
+        replace(subject, sizes=sizes, copies=copies), backend, max(_FAR_TOKENS), nodes=copies
+    )
+    return tuple(
+        Point(tokens, 0.0, rotating.seconds(tokens) / rotating.work(tokens))
+        for tokens in _FAR_TOKENS
+    )

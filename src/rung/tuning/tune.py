@@ -155,6 +155,6 @@ def least_batch(rates: Rates, ours: str, theirs: str, *, work: float) -> int | N
     since = None
     for point in first.points:
         tokens = point.tokens
-        faster = second.seconds(tokens, work, 0.0) < first.seconds(tokens, work, 0.0)
+        faster = second.seconds(tokens, work) < first.seconds(tokens, work)
         since = (since or tokens) if faster else None
     return since

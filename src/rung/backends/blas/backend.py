@@ -11,9 +11,13 @@ from rung.backends.blas.library import Library, Missing, find_library
 from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.team import Team
 from rung.errors import BackendError
-from rung.graph.ir import Node
+from rung.graph.ir import Node, concrete
 from rung.ops import load_kernels
 from rung.registry import Kernel
+
+# Fewer tokens wait for memory, which the CPU's kernels read as fast as it comes; a library that was
+# measured to be a little faster with wide matrices took 1.6 times as long with narrow ones.
+_FEWEST_ROWS = 16
 
 
 class BlasBackend(TeamBackend):
@@ -44,6 +48,10 @@ class BlasBackend(TeamBackend):
 
     def kernel_name(self, node: Node) -> str | None:
         return f"{super().kernel_name(node)} by {self.identity}"
+
+    def wants_offload(self, node: Node, sizes: Mapping[str, int]) -> bool:
+        rows = concrete(node.output.shape[:1], sizes)[0]
+        return rows >= _FEWEST_ROWS
 
     @property
     def team(self) -> Team:

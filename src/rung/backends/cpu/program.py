@@ -137,6 +137,11 @@ class CpuProgram:
         self._counters = aligned_words(len(blocks) * loop.LINE_WORDS)
         self._words, self._patches = self._lay_out(blocks)
         self._ops[:, 3] = waits(nodes, memory)
+        self._kinds = [
+            ((node.signature, split), split, node)
+            for kernel, node in zip(kernels, nodes, strict=True)
+            for split in (kernel.options["split"],)
+        ]
         self._sizes: dict[str, int] | None = None
         self._cut = (0, 0)  # threads, and parts for each of them
         self._recorder: recorder.Recorder | None = None  # for the present sizes
@@ -181,8 +186,14 @@ class CpuProgram:
     def _set_sizes(self, sizes: dict[str, int]) -> None:
         for symbol, places in self._patches.items():
             self._words[places] = sizes[symbol]
-        for index, (kernel, node) in enumerate(zip(self.kernels, self._nodes, strict=True)):
-            self._ops[index, 2] = self._parts(kernel.options["split"], node, sizes)
+        # Nodes that are alike are cut alike: a model of any depth has some fifteen kinds.
+        known: dict[object, int] = {}
+        parts = []
+        for kind, split, node in self._kinds:
+            if kind not in known:
+                known[kind] = self._parts(split, node, sizes)
+            parts.append(known[kind])
+        self._ops[:, 2] = parts
         self._sizes = sizes
         self._recorder = None
 
