@@ -1,4 +1,4 @@
-"""Perplexity of the built-in model by weight type, with float32 and with int8 activations.
+"""Perplexity of the built-in model by weight type, with each kind of activations.
 
     python benchmarks/perplexity.py [--types q4_0,q4_k] [--stories 100] [--append FILE.jsonl]
 
@@ -19,7 +19,7 @@ import rung
 from rung.bench.rows import append_rows, commit
 from rung.engine import evaluate
 from rung.engine.generate import Engine
-from rung.engine.runner import Activations, plan_model
+from rung.engine.runner import Activations, multiplies_bfloat16, plan_model
 from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
 from rung.storage import quantize, storage_type
@@ -72,13 +72,14 @@ def main() -> None:
     with rung.load() as model:
         texts = [model.prompts.encode(text) for text in stories(options.stories)]
         texts = [ids[: model.context_length] for ids in texts]
-    print("| weights | float32 activations | int8 activations | difference |\n|---|---|---|---|")
+    print("| weights | float32 activations | int8 | change | bfloat16 | change |")
+    print("|---|---|---|---|---|---|")
     for name in types:
         stored = in_type(checkpoint, name)
         plain = perplexity(stored, "float32", texts)
         rounded = plain if name in ("f32", "f16", "bf16") else perplexity(stored, "int8", texts)
         change = rounded / plain - 1
-        print(f"| {name} | {plain:.5f} | {rounded:.5f} | {change:+.4%} |", flush=True)
+        line = f"| {name} | {plain:.5f} | {rounded:.5f} | {change:+.4%} |"
         row = {
             "op": "perplexity",
             "dtype": name,
@@ -89,6 +90,12 @@ def main() -> None:
             "change": round(change, 7),
             "commit": commit(),
         }
+        if multiplies_bfloat16() and name not in ("f32", "i8_g64"):
+            tiled = perplexity(stored, "bfloat16", texts)
+            row["bfloat16"] = round(tiled, 6)
+            row["bfloat16_change"] = round(tiled / plain - 1, 7)
+            line += f" {tiled:.5f} | {tiled / plain - 1:+.4%} |"
+        print(line, flush=True)
         if options.append:
             append_rows(options.append, [row])
 

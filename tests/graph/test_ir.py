@@ -7,7 +7,12 @@ import pytest
 from rung import ops
 from rung.errors import GraphError
 from rung.graph.ir import Graph, R, T, concrete
-from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
+from rung.graph.passes import (
+    drop_dead_nodes,
+    fuse_rounding,
+    pack_activations,
+    quantize_activations,
+)
 from rung.storage import F32, I32, storage_type
 
 
@@ -33,7 +38,7 @@ def test_shapes_follow_the_letters() -> None:
 
 def test_print_names_ops_shapes_and_types() -> None:
     text = str(_two_products())
-    assert "first f32[T×32] = linear(x, first.weight, -, -)" in text
+    assert "first f32[T×32] = linear(x, first.weight, -, -, -)" in text
     assert "outputs: second f32[T×32]" in text
 
 
@@ -118,6 +123,25 @@ def test_activations_are_rounded_once_for_all_products_that_share_them() -> None
     rounded = graph.tensors["x rounded"]
     assert rounded.type is storage_type("i8_g32")
     assert all(node.inputs["x_TK"] is rounded for node in graph.nodes[2:])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "packed"), [("q8_0", True), ("bf16", True), ("i8_g32", False), ("f32", False)]
+)
+def test_inputs_are_packed_once_for_all_products_that_share_them(matrix: str, packed: bool) -> None:
+    graph = Graph("two products")
+    x = graph.tensor("x", (T, 64), "input")
+    for name in ("first", "second"):
+        w = graph.tensor(f"{name}.weight", (8, 64), "weight", storage_type(matrix))
+        graph.outputs.append(graph.add(ops.linear, x, w, name=name))
+    result = pack_activations(quantize_activations(graph))
+    products = [node for node in result.nodes if node.op is ops.linear]
+    packs = [node for node in result.nodes if node.op is ops.pack_tiles]
+    assert len(products) == 2
+    assert len(packs) == packed
+    expected = packs[0].output if packed else None
+    assert all(node.inputs["tiles_TK"] is expected for node in products)
+    assert all(node.inputs["x_TK"] is products[0].inputs["x_TK"] for node in packs)
 
 
 def _normed_product(*, kept: bool) -> Graph:

@@ -9,8 +9,9 @@ import pytest
 
 import plain
 from rung.backends.cpu.program import CpuProgram
+from rung.engine import runner as runner_module
 from rung.engine.batch import Batch
-from rung.engine.runner import ModelRunner, plan_model
+from rung.engine.runner import ModelRunner, choose_activations, multiplies_bfloat16, plan_model
 from rung.errors import BackendError, KernelError, UsageError
 from rung.formats.base import Checkpoint
 from rung.models.config import Rope
@@ -86,6 +87,8 @@ MATRICES: dict[str, dict[str, Any]] = {
     "q5_k": {"dim": 256, "hidden_dim": 256},
     "q6_k": {"dim": 256, "hidden_dim": 256},
 }
+# Activations that give the same bits in any batch; None is the default, which has no other choice.
+EXACT = {name: None if name in ("f32", "f16", "bf16") else "int8" for name in MATRICES}
 IDS = [1, 17, 5, 99, 2, 64, 3, 130, 8, 8, 41, 77]
 
 
@@ -172,10 +175,10 @@ def test_sequences_in_one_batch_are_what_each_is_alone(matrices: str) -> None:
     sequences = [[1, 5, 9, 2, 8, 4, 4], [1, 200], [1, 7, 7, 7, 30]]
     alone = []
     for ids in sequences:
-        runner = plan_model(checkpoint, threads=1)
+        runner = plan_model(checkpoint, threads=1, activations=EXACT[matrices])
         alone.append(_all_logits(runner, ids, [1] * len(ids)))
         runner.close()
-    runner = plan_model(checkpoint, threads=2, n_slots=3)
+    runner = plan_model(checkpoint, threads=2, n_slots=3, activations=EXACT[matrices])
     # Tokens of all sequences interleaved, longest first, in two batches.
     order = [(s, p) for p in range(7) for s in (2, 0, 1) if p < len(sequences[s])]
     for part in (order[:5], order[5:]):
@@ -199,6 +202,76 @@ def test_any_number_of_threads_gives_the_same_bits(matrices: str) -> None:
         results.append(_all_logits(runner, IDS, [9, 1, 2]))
         runner.close()
     assert all(np.array_equal(results[0], other) for other in results[1:])
+
+
+NEEDS_TILES = pytest.mark.skipif(
+    not multiplies_bfloat16(), reason="this processor has no tiles of bfloat16"
+)
+
+
+@NEEDS_TILES
+@pytest.mark.parametrize("matrices", [name for name in MATRICES if name not in ("f32", "i8_g8")])
+def test_prompts_in_bfloat16_are_close_and_the_same_bits_with_any_threads(matrices: str) -> None:
+    sizes = {"dim": 32, "hidden_dim": 64} | MATRICES[matrices]
+    checkpoint = tiny_checkpoint(matrices=matrices, **sizes)
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS)
+    results = []
+    for threads in (1, 2, 5):
+        runner = plan_model(checkpoint, threads=threads, activations="bfloat16")
+        assert runner.describe()["activations"] == "bfloat16"
+        assert {node.op.name for node in runner.executor.graph.nodes} >= {"pack_tiles"}
+        results.append(_all_logits(runner, IDS, [9, 1, 2]))
+        runner.close()
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    # Products of nine tokens lose 8 bits of each value, of one token those that int8 loses.
+    assert np.abs(results[0] - reference).max() <= 0.03 * np.abs(reference).max()
+
+
+@NEEDS_TILES
+@pytest.mark.parametrize("matrices", ["q8_0", "bf16"])
+def test_few_tokens_are_what_they_are_without_bfloat16(matrices: str) -> None:
+    checkpoint = tiny_checkpoint(matrices=matrices, dim=32, hidden_dim=64)
+    results = []
+    for activations in ("bfloat16", EXACT[matrices]):
+        runner = plan_model(checkpoint, threads=2, activations=activations)
+        results.append(_all_logits(runner, IDS, [7, 1, 4]))
+        runner.close()
+    assert np.array_equal(*results)
+
+
+@pytest.mark.parametrize(
+    ("matrices", "tiles", "activations"),
+    [
+        ("f32", True, "float32"),
+        ("bf16", True, "float32"),
+        ("q8_0", True, "bfloat16"),
+        ("i8_g8", True, "int8"),
+        ("q8_0", False, "int8"),
+    ],
+)
+def test_default_activations(
+    matrices: str, tiles: bool, activations: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "multiplies_bfloat16", lambda: tiles)
+    checkpoint = tiny_checkpoint(matrices=matrices, **MATRICES[matrices])
+    assert choose_activations(checkpoint, None) == activations
+
+
+@pytest.mark.parametrize(
+    ("matrices", "tiles", "message"),
+    [
+        ("q8_0", False, "need a processor with AMX"),
+        ("f32", True, "are for weights in bf16, f16, i8"),
+        ("i8_g8", True, "this model has none"),
+    ],
+)
+def test_bfloat16_activations_that_nothing_computes_are_refused(
+    matrices: str, tiles: bool, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "multiplies_bfloat16", lambda: tiles)
+    checkpoint = tiny_checkpoint(matrices=matrices, **MATRICES[matrices])
+    with pytest.raises(UsageError, match=message):
+        plan_model(checkpoint, activations="bfloat16")
 
 
 @pytest.mark.parametrize("name", ["llama", "gemma", "narrow heads"])

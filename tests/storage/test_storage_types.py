@@ -164,3 +164,17 @@ def test_activations_carry_the_sums_of_their_halves() -> None:
     assert scales.shape == (3, 3)
     assert np.array_equal(sums, q.astype(np.int32).reshape(3, 6, 16).sum(axis=-1))
     assert np.abs(sums).max() > 0
+
+
+@pytest.mark.parametrize("T", [8, 16, 37])
+def test_tiles_hold_rows_of_bfloat16(T: int) -> None:
+    values = _values(rows=T, K=96)
+    tiles = quantize(values, "bf16_tiles")
+    assert np.array_equal(tiles.float64(), quantize(values, "bf16").float64())
+    # Value 35 of row 3: the second block of 32, its second pair, that row's second value.
+    bits = quantize(values, "bf16").planes[0]
+    assert tiles.planes[0].reshape(-1)[512 + 1 * 32 + 3 * 2 + 1] == bits[3, 35]
+
+
+def test_fewer_rows_than_half_a_tile_are_not_packed() -> None:
+    assert not quantize(_values(rows=7, K=32), "bf16_tiles").float64().any()

@@ -19,7 +19,8 @@ from rung.registry import OPS, Kernel, Op, letters_of
 from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
-TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11}
+# A kernel that multiplies in a type of less precision names it by its option `rate`.
+TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8}
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,8 @@ def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
 def case_inputs(op: Op, case: Mapping[str, Any]) -> dict[str, StoredTensor | None]:
     """Inputs for a case, the same each time: random normal values, or what the op makes itself."""
     rng = np.random.default_rng(crc32(f"{op.name} {sorted(case.items(), key=str)}".encode()))
-    given = {key: value for key, value in case.items() if key != "types"}
     if op.make is not None:
-        values = dict(op.make(rng, **given))
+        values = dict(op.make(rng, **case))
     else:
         values = {
             name: rng.standard_normal([case[letter] for letter in letters_of(name)])
@@ -146,7 +146,8 @@ def run_inputs(
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
-    return Outcome(_values(result), expected, _allowed(result, expected))
+    computed_in = kernel.options.get("rate", result.type.name)
+    return Outcome(_values(result), expected, _allowed(result, expected, computed_in))
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:
@@ -178,10 +179,12 @@ def _values(result: StoredTensor) -> NDArray[np.float64]:
     return values
 
 
-def _allowed(result: StoredTensor, reference: NDArray[np.float64]) -> NDArray[np.float64] | float:
-    if result.type.name in TOLERANCE:
+def _allowed(
+    result: StoredTensor, reference: NDArray[np.float64], computed_in: str
+) -> NDArray[np.float64] | float:
+    if computed_in in TOLERANCE:
         finite = np.abs(reference[np.isfinite(reference)])
-        return TOLERANCE[result.type.name] * max(1.0, float(finite.max(initial=0.0)))
+        return TOLERANCE[computed_in] * max(1.0, float(finite.max(initial=0.0)))
     # A value half-way between two steps may be rounded to either.
     scales = result.planes[1].astype(np.float64) * (1 + 1e-6)
     return np.repeat(scales, result.type.block_width(result.shape[-1]), axis=-1)

@@ -102,13 +102,17 @@ def find_form(op: Op, backend: str, form: str) -> str:
 
 
 def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[str, Any]]:
-    """What a kernel is asked about a case: specs without optional inputs, and attributes."""
+    """What a kernel is asked about a case: specs and attributes.
+
+    Without optional inputs, but for those whose storage type the case gives.
+    """
     types = case.get("types", {})
     specs: dict[str, TensorSpec | None] = {}
     for name in op.inputs:
         kind = types.get(name) or op.types.get(name, F32)
         shape = tuple(case[letter] for letter in letters_of(name))
-        specs[name] = None if name in op.optional else TensorSpec(shape, kind)
+        left_out = name in op.optional and name not in types
+        specs[name] = None if left_out else TensorSpec(shape, kind)
     return specs, {name: case[name] for name in op.attributes}
 
 

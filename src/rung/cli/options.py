@@ -104,8 +104,9 @@ Activations = Annotated[
     str | None,
     typer.Option(
         "--activations",
-        metavar="float32|int8",
-        help="How inputs of products with quantised weights are taken; without it, int8.",
+        metavar="float32|int8|bfloat16",
+        help="How inputs of products are taken: as they are; rounded, where weights are quantised; "
+        "prompts in tiles of bfloat16 (AMX). Without it, the fastest for quantised weights.",
         rich_help_panel=_MODEL,
         show_default=False,
     ),

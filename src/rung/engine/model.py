@@ -203,8 +203,9 @@ def load(
     slots: sequences that can be in the making at once (1); each has a key-value cache of its own.
     cache_type: how keys and values are kept, "f32" or "f16"; None is f32 where all matrices are,
         else f16, which takes half the memory.
-    activations: how inputs of products with quantised weights are taken, "float32" or "int8"; None
-        is int8, several times as fast and within 0.02 % of the perplexity.
+    activations: how inputs of products are taken, "float32", "int8" where weights are quantised, or
+        "bfloat16" for prompts beside that, which needs AMX. None is the fastest for quantised
+        weights, within 0.02 % of the perplexity; int8 gives the same bits in any batch.
     device: the processor that takes layers before the CPU does ("cpu": none); `rung devices` lists
         them.
     blas: the library for float32 products where it is faster: "auto", "none", "mkl", "openblas" …

@@ -18,8 +18,12 @@ CacheType = Literal["f32", "f16"]
 """How keys and values are kept."""
 
 
-Activations = Literal["float32", "int8"]
-"""How the inputs of products are taken: as they are, or rounded where weights are quantised."""
+Activations = Literal["float32", "int8", "bfloat16"]
+"""How the inputs of products are taken.
+
+float32: as they are. int8: rounded where weights are quantised. bfloat16: the same for few tokens
+(float32 where weights are float16 or bfloat16), and many in tiles of bfloat16.
+"""
 
 
 class LoadOptions(TypedDict, total=False):

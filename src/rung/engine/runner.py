@@ -19,14 +19,16 @@ from rung.engine.options import Activations, CacheType, check_activations, check
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor
-from rung.graph.passes import drop_dead_nodes, fuse_rounding, quantize_activations
+from rung.graph.passes import drop_dead_nodes, fuse_rounding, pack_activations, quantize_activations
+from rung.graph.passes.tiles import EXPANDED
 from rung.models.config import Config
 from rung.models.decoder import Decoder
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
 from rung.schedule.profile.runs import Profile
-from rung.storage import storage_type, stored
+from rung.simd.target import host
+from rung.storage import Q8_S, storage_type, stored
 from rung.tuning.file import apply_rates
 from rung.tuning.probe import machine_costs
 
@@ -57,8 +59,10 @@ def build_decoder(
 def build_graph(decoder: Decoder, activations: Activations) -> Graph:
     """A decoder's graph as it runs, after all passes."""
     graph = decoder.build()
-    if activations == "int8":
+    if activations != "float32":
         graph = fuse_rounding(quantize_activations(graph))
+    if activations == "bfloat16":
+        graph = pack_activations(graph)
     return drop_dead_nodes(graph)
 
 
@@ -198,28 +202,52 @@ class ModelRunner:
             backend.close()
 
 
-def default_activations(checkpoint: Checkpoint) -> Activations:
-    """int8 where a matrix is int8 or in blocks of few bits; else float32.
+def _matrix_types(checkpoint: Checkpoint) -> set[str]:
+    return {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
 
-    The one place for this choice. Products then run in integers, at the speed of memory. On the
-    built-in model rounding activations in blocks of 32 moves the perplexity by less than 0.02 %
-    in every type (docs/cpu-backend.md).
+
+def multiplies_bfloat16() -> bool:
+    """Whether this processor multiplies tiles of bfloat16, and may."""
+    return host().has("amx-tile") and host().has("amx-bf16")
+
+
+def default_activations(checkpoint: Checkpoint) -> Activations:
+    """bfloat16 or int8 where a matrix is int8 or in blocks of few bits; else float32.
+
+    The one place for this choice. Products of few tokens then run in integers, at the speed of
+    memory, and those of prompts in integers or in tiles of bfloat16, where there are any. int8
+    moves the perplexity of the built-in model by less than 0.02 % in every type, bfloat16 with
+    q8_0 and q4_0 weights by less than 0.01 % (docs/cpu-backend.md).
     """
-    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
-    return "int8" if kinds - {"f32", "f16", "bf16"} else "float32"
+    types = _matrix_types(checkpoint)
+    if types & EXPANDED[Q8_S] and multiplies_bfloat16():
+        return "bfloat16"
+    return "int8" if types - {"f32", "f16", "bf16"} else "float32"
 
 
 def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
     """What is asked for, or the default.
 
-    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded.
+    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded; and for
+    bfloat16 where no weight has products in it, or this processor has none.
     """
-    default = default_activations(checkpoint)
-    chosen = check_activations(name) or default
-    if chosen == "int8" and default == "float32":
+    chosen = check_activations(name) or default_activations(checkpoint)
+    types = _matrix_types(checkpoint)
+    if chosen == "int8" and not types - {"f32", "f16", "bf16"}:
         raise UsageError(
             "int8 activations need quantised weights, and this model has none; leave them float32, "
             "or convert it first (rung convert --type q8_0)"
+        )
+    if chosen == "bfloat16" and not multiplies_bfloat16():
+        raise UsageError(
+            "bfloat16 activations need a processor with AMX for bfloat16 (amx-bf16), and this one "
+            "has none that may be used; leave --activations out"
+        )
+    expanded: set[str] = set().union(*EXPANDED.values())
+    if chosen == "bfloat16" and not types & expanded:
+        raise UsageError(
+            f"bfloat16 activations are for weights in {', '.join(sorted(expanded))}, and this "
+            "model has none; leave --activations out"
         )
     return chosen
 
@@ -238,8 +266,7 @@ def default_cache_type(checkpoint: Checkpoint) -> CacheType:
     0.3 ms instead of 0.7 (Zen 4, 2 cores). It moves the perplexity of the built-in model by 0.06 %
     at most, either way (docs/cpu-backend.md).
     """
-    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
-    return "f32" if kinds <= {"f32"} else "f16"
+    return "f32" if _matrix_types(checkpoint) <= {"f32"} else "f16"
 
 
 def plan_model(
@@ -258,7 +285,7 @@ def plan_model(
     """A checkpoint ready to run on this machine.
 
     context_length: positions a slot holds, at most and by default the model's own. n_slots:
-    sequences at once. activations: how inputs of products with int8 weights are taken. cache_type:
+    sequences at once. activations: how inputs of products are taken. cache_type:
     how keys and values are kept. wishes: what goes where. devices: which backends to use, and their
     threads. Raises UsageError for impossible numbers and BackendError when memory, the kernel cache
     or a device fails.

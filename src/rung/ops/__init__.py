@@ -6,7 +6,7 @@ from importlib import import_module
 
 from rung.ops.attention.op import attention, cache_write, cache_write_keys, rope, rope_angles
 from rung.ops.embedding.op import embedding
-from rung.ops.linear.op import linear, quantize, quantize_blocks
+from rung.ops.linear.op import linear, pack_tiles, quantize, quantize_blocks
 from rung.ops.mlp.op import (
     add,
     geglu,
@@ -54,6 +54,7 @@ __all__ = [
     "layer_norm_rounded",
     "linear",
     "load_kernels",
+    "pack_tiles",
     "quantize",
     "quantize_blocks",
     "rms_norm",

@@ -3,6 +3,7 @@
 types     what a storage type and a stored tensor are
 plain     one element a value: f32, f16, bf16, i32, i64, u8
 int8      int8 values with float32 scales: i8 (one a row), i8_gN (one for N values), q8_s
+tiles     bfloat16 in the tiles of AMX: bf16_tiles
 blocks    GGUF's blocks of bytes: q8_0, q4_0, q4_k, q5_k, q6_k
 """
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 from rung.storage.blocks import BLOCK_TYPES
 from rung.storage.int8 import I8, Q8_S, grouped_int8
 from rung.storage.plain import BF16, F16, F32, I32, I64, PLAIN, U8
+from rung.storage.tiles import BF16_TILES
 from rung.storage.types import Array, Plane, StorageType, StoredTensor, encode_rows
 
-_KNOWN = {kind.name: kind for kind in (*PLAIN, I8, Q8_S, *BLOCK_TYPES)}
+_KNOWN = {kind.name: kind for kind in (*PLAIN, I8, Q8_S, BF16_TILES, *BLOCK_TYPES)}
 
 
 @cache
@@ -56,6 +58,7 @@ def quantize(values: NDArray[np.float32], type_name: str | StorageType) -> Store
 
 __all__ = [
     "BF16",
+    "BF16_TILES",
     "F16",
     "F32",
     "I8",

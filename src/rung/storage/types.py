@@ -37,7 +37,7 @@ class StorageType:
 
     A `block` of None is the whole row, however wide. `decode` turns planes [N, …] into float64
     values [N, K], `encode` float32 values [N, K] into planes; it raises ValueError for a value that
-    the type cannot hold.
+    the type cannot hold. Both take all rows at once where `whole`: these lie among each other.
     """
 
     name: str
@@ -45,6 +45,7 @@ class StorageType:
     planes: tuple[Plane, ...]
     decode: Callable[[tuple[Array, ...]], NDArray[np.float64]]
     encode: Callable[[NDArray[np.float32]], tuple[Array, ...]]
+    whole: bool = False
 
     def __repr__(self) -> str:
         return self.name
@@ -141,7 +142,7 @@ class StoredTensor:
             return values
         rows = values.reshape(-1, self.shape[-1]) if values.size else values
         planes = [_as_rows(array) for array in self.planes]
-        for start, stop in _row_ranges(rows):
+        for start, stop in _row_ranges(rows, whole=self.type.whole):
             rows[start:stop] = self.type.decode(tuple(array[start:stop] for array in planes))
         return values
 
@@ -161,7 +162,7 @@ def encode_rows(values: NDArray[np.float32], kind: StorageType) -> StoredTensor:
     if values.size:
         rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, 1)
         targets = [plane.reshape(len(rows), -1) for plane in planes]
-        for start, stop in _row_ranges(rows):
+        for start, stop in _row_ranges(rows, whole=kind.whole):
             for target, part in zip(targets, kind.encode(rows[start:stop]), strict=True):
                 target[start:stop] = part
     return StoredTensor(kind, values.shape, planes)
@@ -171,10 +172,13 @@ def _as_rows(array: Array) -> Array:
     return array.reshape(-1, array.shape[-1]) if array.size else array
 
 
-def _row_ranges(rows: NDArray[Any]) -> Iterator[tuple[int, int]]:
-    """Ranges of rows [N, K] that hold about _CHUNK_VALUES each; none where there are no values."""
+def _row_ranges(rows: NDArray[Any], *, whole: bool) -> Iterator[tuple[int, int]]:
+    """Ranges of rows [N, K] that hold about _CHUNK_VALUES each, or one of all.
+
+    None where there are no values.
+    """
     if not rows.size:
         return
-    step = max(1, _CHUNK_VALUES // rows.shape[1])
+    step = len(rows) if whole else max(1, _CHUNK_VALUES // rows.shape[1])
     for start in range(0, len(rows), step):
         yield start, min(start + step, len(rows))

@@ -129,9 +129,10 @@ def _limits(threads: int, activations: str, dtype: str) -> Limits:
     from rung.bench import machine_file
     from rung.bench.machine import read_bandwidth
 
-    in_integers = activations == "int8" and dtype not in ("f32", "f16", "bf16")
-    peaks = machine_file.limits(threads).peaks
-    return Limits(read_bandwidth(threads), peaks["int8" if in_integers else "f32"].gops)
+    kind = {"int8": "int8", "bfloat16": "bf16"}.get(activations, "f32")
+    if kind == "int8" and dtype in ("f32", "f16", "bf16"):
+        kind = "f32"
+    return Limits(read_bandwidth(threads), machine_file.limits(threads).peaks[kind].gops)
 
 
 def _check(source: Source, peers: Sequence[Peer]) -> None:

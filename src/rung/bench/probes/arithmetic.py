@@ -14,6 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic, register_jitable
 
 from rung.bench.probes.rates import SINK_BYTES, rate
+from rung.simd.bfloat import BFloat
 from rung.simd.dots import bytes_load
 from rung.simd.emit import F32, I8, I16, I32, I64, call_llvm, integers, shuffle, splat
 from rung.simd.lanes import LANES
@@ -29,22 +30,7 @@ _BYTES = vector_ir(i8x64)
 _FLOATS = ir.VectorType(F32, LANES)
 _INTS = ir.VectorType(I32, LANES)
 _LONGS = ir.VectorType(I64, 8)
-
-
-class _BFloat(ir.Type):  # type: ignore[misc]
-    """LLVM's bfloat, which llvmlite does not name."""
-
-    def _to_string(self) -> str:
-        return "bfloat"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _BFloat)
-
-    def __hash__(self) -> int:
-        return hash(_BFloat)
-
-
-_PAIRS = ir.VectorType(_BFloat(), 2 * LANES)
+_PAIRS = ir.VectorType(BFloat(), 2 * LANES)
 
 
 def _each(tile: Any, one: Any) -> Any:

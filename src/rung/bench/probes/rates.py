@@ -16,7 +16,7 @@ from importlib import import_module
 
 from rung.bench.probing import Probe
 
-FILES = ("arithmetic",)
+FILES = ("arithmetic", "tiles")
 SEED_BYTES = 1 << 12
 SINK_BYTES = 64
 

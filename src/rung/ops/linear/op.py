@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rung.registry import op
-from rung.storage import BF16, Q8_S, storage_type
+from rung.storage import BF16, BF16_TILES, F32, Q8_S, storage_type
 from rung.storage import quantize as store_as
 
 _SHAPES = [
@@ -76,6 +76,20 @@ _ROUNDED_SUPER = [case | {"K": 256 * (1 + case["K"] // 200)} for case in _ROUNDE
 _ROUNDED_BY_TYPE = dict.fromkeys(("i8", "q8_0", "q4_0"), _ROUNDED)
 _ROUNDED_BY_TYPE |= dict.fromkeys(("q4_k", "q5_k", "q6_k"), _ROUNDED_SUPER)
 
+# Tiles of bfloat16: fewer tokens than they are for, one tile not full, an odd number of tiles;
+# more weights than a stretch, and outputs that no panel divides.
+_TILED = [
+    {"T": 1, "N": 9, "K": 32},
+    {"T": 8, "N": 33, "K": 544},
+    {"T": 33, "N": 70, "K": 1120, "bias": True},
+    {"T": 70, "N": 300, "K": 160},
+    {"T": 0, "N": 4, "K": 64},
+    {"T": 37, "N": 64, "K": 256, "bias": True, "residual": True},
+]
+_TILED_SUPER = [case | {"K": 256 * (1 + case["K"] // 200)} for case in _TILED]
+_TILED_BY_TYPE = dict.fromkeys(("i8", "q8_0", "q4_0"), _TILED)
+_TILED_BY_TYPE |= dict.fromkeys(("q4_k", "q5_k", "q6_k"), _TILED_SUPER)
+
 
 def _typed(case: dict[str, Any], *names: str) -> dict[str, Any]:
     sizes = {key: value for key, value in case.items() if key != "group"}
@@ -90,13 +104,19 @@ def _make(
     K: int,
     bias: bool = False,
     residual: bool = False,
+    types: Any = None,
     **_: Any,
 ) -> dict[str, Any]:
+    x_TK = rng.standard_normal((T, K)).astype(np.float32)
+    types = types or {}
+    if "tiles_TK" in types and "x_TK" in types:  # both hold the same values
+        x_TK = store_as(x_TK, types["x_TK"]).float32()
     return {
-        "x_TK": rng.standard_normal((T, K)).astype(np.float32),
+        "x_TK": x_TK,
         "w_NK": rng.standard_normal((N, K)).astype(np.float32),
         "b_N": rng.standard_normal(N).astype(np.float32) if bias else None,
         "r_TN": rng.standard_normal((T, N)).astype(np.float32) if residual else None,
+        "tiles_TK": x_TK if "tiles_TK" in types else None,
     }
 
 
@@ -119,10 +139,19 @@ def _make(
             for name, cases in _ROUNDED_BY_TYPE.items()
             for case in cases
         ),
+        *(
+            case | {"types": {"x_TK": x, "w_NK": storage_type(name), "tiles_TK": BF16_TILES}}
+            for x, by_type in (
+                (Q8_S, _TILED_BY_TYPE),
+                (F32, dict.fromkeys(("f16", "bf16"), _TILED)),
+            )
+            for name, cases in by_type.items()
+            for case in cases
+        ),
     ],
 )
-def linear(x_TK: Any, w_NK: Any, b_N: Any = None, r_TN: Any = None) -> Any:
-    """y = x · wᵀ + b + r"""
+def linear(x_TK: Any, w_NK: Any, b_N: Any = None, r_TN: Any = None, tiles_TK: Any = None) -> Any:
+    """y = x · wᵀ + b + r; `tiles_TK`, the same x in bfloat16, allows its use for many tokens"""
     y_TN = x_TK @ w_NK.T
     if b_N is not None:
         y_TN = y_TN + b_N
@@ -161,3 +190,18 @@ def quantize(x_TK: Any, *, group: int) -> Any:
 def quantize_blocks(x_TK: Any) -> Any:
     """y = x rounded to int8 in blocks of 32, as quantize does; with sums of q beside them"""
     return store_as(x_TK.astype(np.float32), Q8_S).float64()
+
+
+@op(
+    out="y_TK",
+    out_type=lambda attributes: BF16_TILES,
+    flops=lambda T, K: T * K,
+    cases=[
+        {"T": T, "K": K, **types}
+        for T, K in ((8, 32), (16, 64), (37, 160), (0, 32))
+        for types in ({}, {"types": {"x_TK": Q8_S}})
+    ],
+)
+def pack_tiles(x_TK: Any) -> Any:
+    """y = x rounded to bfloat16, in tiles; at least 8 tokens, nothing is written for fewer"""
+    return store_as(x_TK.astype(np.float32), BF16_TILES).float64()

@@ -43,7 +43,10 @@ def by_blas(version, *, form, why, when, function="sgemm", **options):
         *("blas", version),
         form=form,
         why=why,
-        when=lambda x_TK, w_NK: fits(x_TK, w_NK) and when(x_TK, w_NK),
+        # Tiles are for products in bfloat16, of which these libraries' float32 is none.
+        when=lambda x_TK, w_NK, tiles_TK: (
+            tiles_TK is None and fits(x_TK, w_NK) and when(x_TK, w_NK)
+        ),
         calls={"GEMM": function},
         split=OUTPUTS,
         **options,
