@@ -143,8 +143,21 @@ def _values(subject: Subject, most: int, rng: np.random.Generator) -> dict[str, 
         if kind.name in ("i32", "i64"):
             found[name] = stored(_places(name, most, sizes).astype(kind.planes[0].dtype))
         else:
-            found[name] = quantize(rng.standard_normal(shape).astype(np.float32), kind)
+            found[name] = _repeated(rng, shape, kind)
     return found
+
+
+# Rows that are made; the others repeat them, for rounding millions of values takes seconds.
+_ROWS = 64
+
+
+def _repeated(rng: np.random.Generator, shape: tuple[int, ...], kind: StorageType) -> StoredTensor:
+    """Normal values in a storage type, the same ones every _ROWS rows."""
+    if len(shape) != 2 or shape[0] <= _ROWS or shape[0] % _ROWS:
+        return quantize(rng.standard_normal(shape).astype(np.float32), kind)
+    made = quantize(rng.standard_normal((_ROWS, shape[1])).astype(np.float32), kind)
+    planes = tuple(np.tile(plane, (shape[0] // _ROWS, 1)) for plane in made.planes)
+    return StoredTensor(kind, shape, planes)
 
 
 def _places(name: str, most: int, sizes: Mapping[str, int]) -> np.ndarray[Any, Any]:

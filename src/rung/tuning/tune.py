@@ -80,15 +80,21 @@ def tune(
 def _jobs(
     backends: Sequence[TeamBackend], types: Sequence[str]
 ) -> Iterator[tuple[Pair, TeamBackend]]:
-    """Products of the most used types, then everything else; where there is a kernel."""
-    for kind in types:
-        pair = products(kind, rounded=is_rounded(kind))
+    """Products of the two most used types, everything else, the other products."""
+    pairs = [products(kind, rounded=is_rounded(kind)) for kind in types]
+    for pair in pairs[:2]:
         for backend in reversed(backends):
-            if backend.supports(subject_node(pair.small)):
-                yield pair, backend
+            yield from _if_supported(pair, backend)
     for pair in others():
-        if backends[-1].supports(subject_node(pair.small)):
-            yield pair, backends[-1]
+        yield from _if_supported(pair, backends[-1])
+    for pair in pairs[2:]:
+        for backend in reversed(backends):
+            yield from _if_supported(pair, backend)
+
+
+def _if_supported(pair: Pair, backend: TeamBackend) -> Iterator[tuple[Pair, TeamBackend]]:
+    if backend.supports(subject_node(pair.small)):
+        yield pair, backend
 
 
 def is_rounded(kind: str) -> bool:
