@@ -87,7 +87,7 @@ def perplexity_row(kind: str, change: float) -> Row:
 
 def page_of(**files: list[Row]) -> str:
     """The text that these rows make."""
-    names = ("kernels", "models", "llama2c", "perplexity")
+    names = ("kernels", "models", "llama2c", "perplexity", "placing")
     return build(Results(**{name: newest(files.get(name, [])) for name in names})).text
 
 
@@ -236,7 +236,7 @@ def test_a_version_1_that_was_not_timed_is_said() -> None:
 def test_weights_in_the_cache_and_from_memory_are_pictures_of_their_own() -> None:
     rows = [linear_row(1, copies=1), linear_row(1), linear_row(2)]
     assert newest(rows) == rows
-    page = build(Results(rows, [], [], []))
+    page = build(Results(rows, [], [], [], []))
     assert [picture.title.partition("weights ")[2] for picture in page.pictures] == [
         "from the cache; Some CPU, 2 threads",
         "from the memory; Some CPU, 2 threads",
@@ -248,7 +248,39 @@ def test_perplexity_names_the_largest_change() -> None:
     rows = [perplexity_row("f32", 0.0), perplexity_row("q8_0", 2e-4), perplexity_row("q4_0", -5e-4)]
     text = page_of(perplexity=rows)
     assert "The largest change is -0.0500%, with q4_0 weights." in text
-    assert table_row(text, "| f32 |")[-2:] == ["as float32", ""]
+    assert table_row(text, "| f32 |")[-4:] == ["as float32", "", "", ""]
+    tiles = {"bfloat16": 9.999, "bfloat16_change": -1e-4}
+    text = page_of(perplexity=[perplexity_row("q8_0", 2e-4) | tiles])
+    assert table_row(text, "| q8_0 |")[-2:] == ["9.9990", "-0.0100%"]
+
+
+def placing_row(**changes: object) -> Row:
+    """BLAS by choice, a little slower than the CPU alone."""
+    return {
+        "op": "placing",
+        "shape": "model-f32",
+        "dtype": "f32",
+        "tokens": 8,
+        "threads": 2,
+        "machine": "Some CPU",
+        "commit": "abc",
+        "cpu_s": 0.010,
+        "auto_s": 0.0101,
+        "blas_s": 0.020,
+        "auto_over_faster": 1.01,
+        "on_blas": 3,
+        "predicted_s": 0.0202,
+    } | changes
+
+
+def test_placing_tells_the_extremes() -> None:
+    rows = [placing_row(), placing_row(tokens=32, auto_over_faster=1.5, predicted_s=0.0101)]
+    text = page_of(placing=[*rows, placing_row(commit="new", on_blas=4)])
+    assert "`auto` takes at most 1.50 times the faster" in text
+    assert "predictions are off by 50% on average" in text
+    assert table_row(text, "| model-f32 | 8 |")[2:] == [
+        *("new", "10 ms", "10.1 ms", "20 ms", "1.01", "4", "2.00"),
+    ]
 
 
 def test_what_is_missing_names_its_command() -> None:

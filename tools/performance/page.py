@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from performance import ladder, limits, peers, perplexity, switched_off
+from performance import ladder, limits, peers, perplexity, placing, switched_off
 from performance.markdown import FOLDER, Section, shown
 from performance.pictures import Picture
 from performance.rows import (
@@ -62,11 +62,12 @@ class Results:
     models: list[Row]
     llama2c: list[Row]
     perplexity: list[Row]
+    placing: list[Row]
 
     @classmethod
     def of(cls, folder: Path) -> Results:
         """The rows in a folder; of what is missing, none. Raises RowError."""
-        names = ("kernels", "models", "llama2c", "perplexity")
+        names = ("kernels", "models", "llama2c", "perplexity", "placing")
         return cls(*(newest(read(folder / f"{name}.jsonl")) for name in names))
 
 
@@ -97,6 +98,8 @@ def _sections(results: Results) -> Iterator[Section]:
     yield switched_off.section(results.models, results.kernels)
     if results.perplexity:
         yield perplexity.section(results.perplexity)
+    if results.placing:
+        yield placing.section(results.placing)
 
 
 def _unlimited(rows: Sequence[Row]) -> list[Row]:

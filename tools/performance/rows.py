@@ -96,7 +96,7 @@ def _default_cache_type(row: Row) -> str:
 
 def task(row: Row) -> str:
     """Such as "prompt of 256", "decoding" or "decoding after 256"."""
-    if row["op"] == "prompt":
+    if row["op"] in ("prompt", "placing"):
         return f"prompt of {row['tokens']}"
     if row["op"] == "decode":
         return f"decoding after {row['depth']}" if row.get("depth") else "decoding"

@@ -14,7 +14,6 @@ Weights that are not float32 are converted once for a block of tokens.
 from numba.extending import register_jitable
 
 from rung.ops.linear.cpu.common import (
-    BLOCK,
     COLUMNS,
     NARROW,
     OUTPUTS,
@@ -43,6 +42,9 @@ from rung.storage import BF16, F16, F32
 # 256 tokens and 768×768 weights, 2 Zen 4 cores: 188 GFLOP/s with runs of 256, 196 with 512, 211
 # with 1024 (tiles over whole rows 167, of 234 at most); 2048×2048 176, 183, 190 (168).
 DEPTH = 1024
+# Tokens that pass by while a run stays: 5632×2048 weights, which come from memory, once for each
+# block, at 184 GFLOP/s with 64, 194 with 128, 192 with 256.
+BLOCK = 128
 SUMS = ROWS * NARROW
 
 
