@@ -26,7 +26,9 @@ _MATRIX = ({"N": 256, "K": 256}, {"N": 1024, "K": 1024})
 # Weights that are read from memory: so many times what the last cache holds, but not more.
 _CACHES = 2
 _MOST_BYTES = 1 << 29
-_FAR_TOKENS = (1, 4, 16, 64)
+_FAR_TOKENS = (1, 4, 16, 64, 256)
+# As wide as the widest matrices of a model of a billion parameters.
+_FAR = {"N": 5632, "K": 2048}
 
 
 def check_types(names: Sequence[str]) -> list[str]:
@@ -160,13 +162,12 @@ def _far(
     subject: Subject, weight: StorageType, backend: Backend, cache_bytes: int
 ) -> tuple[Point, ...]:
     """Points with weights that are in no cache; none where that cannot be arranged."""
-    sizes = {"N": 2048, "K": 2048}
-    size = weight.size_bytes((sizes["N"], sizes["K"]))
+    size = weight.size_bytes((_FAR["N"], _FAR["K"]))
     copies = -(-_CACHES * cache_bytes // size)
     if copies * size > _MOST_BYTES:
         return ()
     rotating = chain(
-        replace(subject, sizes=sizes, copies=copies), backend, max(_FAR_TOKENS), nodes=copies
+        replace(subject, sizes=_FAR, copies=copies), backend, max(_FAR_TOKENS), nodes=copies
     )
     return tuple(
         Point(tokens, 0.0, rotating.seconds(tokens) / rotating.work(tokens))
