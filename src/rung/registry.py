@@ -338,6 +338,13 @@ def check_pins(ops: Iterable[Op], *, pins: str | None = None) -> None:
             raise KernelError(f"RUNG_PIN names {pin}, which has no kernels")
 
 
+def is_pinned(op: Op, backend: str) -> bool:
+    """Whether RUNG_PIN names a version of an op's kernels on a backend."""
+    return any(
+        name == op.name and pinned == backend for name, _, pinned, _ in _parse_pins(env.PIN.get())
+    )
+
+
 def _pinned(op: Op, backend: str, form: str, text: str) -> int | None:
     chosen = None
     for name, pin_form, pin_backend, version in _parse_pins(text):

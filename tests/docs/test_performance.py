@@ -148,8 +148,8 @@ def test_features_and_cache_types_tell_rows_apart_and_older_rows_have_the_defaul
 
 def test_switched_off_features_have_a_table_of_their_own_and_no_picture() -> None:
     full, limited = decode_row(), decode_row(features="avx2", p50=5.0, peer_p50=16.0, ratio=0.31)
-    alone = build(Results([], [full], [], []))
-    page = build(Results([], [full, limited, decode_row(features="none", shape="b")], [], []))
+    alone = build(Results([], [full], [], [], []))
+    page = build(Results([], [full, limited, decode_row(features="none", shape="b")], [], [], []))
     assert page.pictures == alone.pictures
     assert page.readme == alone.readme
     assert "With features switched off" not in alone.text
@@ -196,7 +196,7 @@ def test_a_program_with_other_bytes_has_no_share_of_the_limit() -> None:
 
 def test_machines_have_pictures_of_their_own() -> None:
     rows = [decode_row(), decode_row(machine="Other CPU"), decode_row(threads=1)]
-    page = build(Results([], rows, [], []))
+    page = build(Results([], rows, [], [], []))
     names = [picture.name for picture in page.pictures if picture.name.startswith("beside")]
     assert names == [
         "beside-llama.cpp-some-cpu-2.svg",
@@ -215,7 +215,7 @@ def test_a_share_of_the_limit_needs_no_other_program() -> None:
 
 
 def test_the_ladder_shows_speed_ups_shares_and_what_runs() -> None:
-    page = build(Results([linear_row(1), linear_row(2)], [], [], []))
+    page = build(Results([linear_row(1), linear_row(2)], [], [], [], []))
     (picture,) = page.pictures
     (panel,) = picture.panels
     assert [(g.label, g.bars[0].value, g.bars[0].note) for g in panel.groups] == [
@@ -228,7 +228,7 @@ def test_the_ladder_shows_speed_ups_shares_and_what_runs() -> None:
 
 
 def test_a_version_1_that_was_not_timed_is_said() -> None:
-    page = build(Results([linear_row(2, speedup_over_1=None)], [], [], []))
+    page = build(Results([linear_row(2, speedup_over_1=None)], [], [], [], []))
     (bar,) = page.pictures[0].panels[0].groups[0].bars
     assert (bar.value, bar.note) == (None, "version 1 not timed, 20%")
 
@@ -349,7 +349,7 @@ def test_pictures_are_the_same_bytes_each_time() -> None:
     pytest.importorskip("matplotlib")
     from performance.drawing import svg
 
-    page = build(Results([linear_row(1), linear_row(2)], [decode_row()], [], []))
+    page = build(Results([linear_row(1), linear_row(2)], [decode_row()], [], [], []))
     for picture in page.pictures:
         data = svg(picture)
         assert data == svg(picture)

@@ -258,7 +258,9 @@ def test_layers_that_are_no_number(text: str) -> None:
         parse_layers(text)
 
 
-@pytest.mark.parametrize("spec", ["memory=x", "what=1", "copy_gbs=0", "reads_host=perhaps", "x"])
+@pytest.mark.parametrize(
+    "spec", ["memory=x", "refuse=atention", "what=1", "copy_gbs=0", "reads_host=perhaps", "x"]
+)
 def test_a_sim_that_cannot_be(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_SIM", spec)
     with pytest.raises(UsageError, match="RUNG_SIM"):

@@ -109,7 +109,8 @@ class Backend(ABC):
     def wants_offload(self, node: Node, sizes: Mapping[str, int]) -> bool:
         """Whether taking a node from another backend could pay for a batch of these sizes.
 
-        Where this backend cannot read the node's weights, they would be copied for each run.
+        Nothing moves here by measured times alone where this is not so: not to a device that would
+        copy the weights for each run, nor to a backend on the same memory.
         """
         return False
 

@@ -74,7 +74,7 @@ Threads = Annotated[
         "--threads",
         "-t",
         metavar="N",
-        help="CPU threads; without it, RUNG_THREADS or the physical cores.",
+        help="CPU threads; without it, RUNG_THREADS, what rung tune found, or the physical cores.",
         rich_help_panel=_MODEL,
         show_default=False,
     ),

@@ -55,7 +55,7 @@ def plan(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show where every part of a model would run, and why; nothing is loaded or run.
+    """Show where every part of a model would run, and why; no weight is loaded.
 
     Splits are neighboring nodes on one backend. In brackets stands the backend with the reason for
     its choice; then the predicted time, and what the node reads, with sizes for this batch.
@@ -63,7 +63,7 @@ def plan(
     from rung.engine.draft import draft
     from rung.engine.model import built_in_model, wishes_of
     from rung.engine.options import check_cache_type
-    from rung.engine.runner import MAX_TOKENS
+    from rung.engine.runner import MAX_TOKENS, checked_context
     from rung.errors import UsageError
     from rung.formats import open_checkpoint
 
@@ -72,7 +72,7 @@ def plan(
     wishes = wishes_of(running.load_options())
     cache = check_cache_type(running.cache_type)
     checkpoint = open_checkpoint(model or built_in_model())
-    full = min(MAX_TOKENS, running.context or checkpoint.config.context_length)
+    full = min(MAX_TOKENS, checked_context(checkpoint, running.context) - depth)
     drafted = draft(
         checkpoint,
         batch or [1, full],

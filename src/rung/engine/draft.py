@@ -1,4 +1,4 @@
-"""A plan without running it: what would be where, copied and predicted, nothing allocated."""
+"""A plan without running it: what would be where, copied and predicted; no weight is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Unpack
 
-from rung.backends.base import Backend
+from rung.backends.base import Backend, Compiling
 from rung.backends.choose import DeviceOptions, Devices, open_backends
 from rung.engine.options import CacheType
 from rung.engine.runner import (
@@ -14,6 +14,7 @@ from rung.engine.runner import (
     NO_WISHES,
     build_decoder,
     build_graph,
+    checked_context,
     choose_activations,
     multiplies_floats,
 )
@@ -61,36 +62,41 @@ def draft(
     activations: str | None = None,
     cache_type: CacheType | None = None,
     wishes: Wishes = NO_WISHES,
+    on_compile: Compiling | None = None,
     **devices: Unpack[DeviceOptions],
 ) -> Draft:
     """Plans for batches of so many tokens of one sequence, after `depth` others.
 
     Raises UsageError for batches that the model could not have, and for wishes that cannot be met.
     """
-    context = context_length or checkpoint.config.context_length
+    context = checked_context(checkpoint, context_length)
     most = min(MAX_TOKENS, context)
+    if not 0 <= depth < context:
+        raise UsageError(f"depth is {depth}, expected 0 to {context - 1}")
     for tokens in batches:
-        if tokens < 1 or depth < 0 or depth + tokens > context:
-            after = f" after {depth}" if depth else ""
-            raise UsageError(f"a batch of {tokens} tokens{after}, expected 1 to {context} in all")
+        if not 1 <= tokens <= min(most, context - depth):
+            raise UsageError(
+                f"a batch of {tokens} tokens, expected 1 to {min(most, context - depth)}: longer "
+                "prompts go in several batches"
+            )
     decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache_type)
     taken = choose_activations(checkpoint, activations)
     graph = build_graph(decoder, taken)
     constants = frozenset(decoder.constants)
     chosen_devices = Devices(**devices)
     backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
-    apply_rates(backends, chosen_devices)
     try:
+        apply_rates(backends, chosen_devices)
         layers = wanted_layers(graph, backends, wishes, constants)
         homes = find_homes(graph, backends, wishes, constants)
-        costs = machine_costs(backends, graph)
+        costs = machine_costs(backends, graph, on_compile=on_compile)
         plans = {
             tokens: make_plan(
                 Problem(graph, backends, homes, batch_sizes(tokens, depth=depth), costs)
             )
             for tokens in batches
         }
-        sizes = {"T": max(most, *batches), "R": max(most, *batches)}
+        sizes = {"T": most, "R": most}
         memory = _memory(graph, backends, homes, plans, sizes)
     finally:
         for backend in backends:

@@ -197,7 +197,7 @@ def load(
 
     path: the model file; None is the small storyteller that comes with Rung.
     tokenizer: its tokenizer file; None looks beside the model.
-    threads: CPU threads; None is the physical cores this process may use.
+    threads: CPU threads; None is what `rung tune` found best, or the physical cores.
     threads_batch: CPU threads for more than one token at once; None is as many.
     context_length: tokens a sequence may have; None is the model's own length, which is the most.
     slots: sequences that can be in the making at once (1); each has a key-value cache of its own.
@@ -209,7 +209,8 @@ def load(
     device: the processor that takes layers before the CPU does ("cpu": none); `rung devices` lists
         them.
     blas: the library for float32 products where it is faster: "auto", "none", "mkl", "openblas" …
-        or a path; None is RUNG_BLAS. With "none" a token has the same bits in any batch.
+        or a path; None is RUNG_BLAS. With "none", and activations that are not bfloat16, a token
+        has the same bits in any batch.
     gpu_layers: how many layers it takes, counted from the output down: a number, "all", or "auto",
         as many as fit its memory.
     override_tensor: "REGEX=BACKEND" for weights that should be elsewhere; later ones count more.
@@ -256,9 +257,11 @@ def load(
 def wishes_of(options: LoadOptions) -> Wishes:
     """Where the options want things. Raises UsageError for what cannot be read."""
     layers = options.get("gpu_layers", "auto")
+    overrides = options.get("override_tensor", ())
+    texts = [overrides] if isinstance(overrides, str) else overrides
     return Wishes(
         gpu_layers=parse_layers(layers) if isinstance(layers, str) else layers,
-        overrides=tuple(Override.parse(text) for text in options.get("override_tensor", ())),
+        overrides=tuple(Override.parse(text) for text in texts),
         cache_on=check_cache_on(options.get("cache_on", "device")),
     )
 

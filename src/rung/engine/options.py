@@ -38,7 +38,7 @@ class LoadOptions(TypedDict, total=False):
     device: str
     blas: str | None
     gpu_layers: int | str
-    override_tensor: Ids[str]
+    override_tensor: str | Ids[str]
     cache_on: str
 
 

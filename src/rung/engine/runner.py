@@ -171,8 +171,11 @@ class ModelRunner:
         T = len(batch.tokens)
         if not T == len(batch.positions) == len(batch.slots):
             raise UsageError("a batch needs one position and one slot for each token")
-        if self.max_tokens < T:
-            raise UsageError(f"a batch of {T} tokens, at most {self.max_tokens} are possible")
+        for count, what in ((T, "tokens"), (len(batch.rows), "rows")):
+            if count > self.max_tokens:
+                raise UsageError(
+                    f"a batch of {count} {what}, at most {self.max_tokens} are possible"
+                )
         for name, values, limit in (
             ("token", batch.tokens, self.config.vocab_size),
             ("position", batch.positions, self.context_length),
@@ -269,6 +272,15 @@ def default_cache_type(checkpoint: Checkpoint) -> CacheType:
     return "f32" if _matrix_types(checkpoint) <= {"f32"} else "f16"
 
 
+def checked_context(checkpoint: Checkpoint, context_length: int | None) -> int:
+    """Positions of a slot: the model's own for None. Raises UsageError for more than it has."""
+    most = checkpoint.config.context_length
+    context = most if context_length is None else context_length
+    if not 1 <= context <= most:
+        raise UsageError(f"context is {context}, this model allows 1 to {most}")
+    return context
+
+
 def plan_model(
     checkpoint: Checkpoint,
     *,
@@ -290,19 +302,15 @@ def plan_model(
     threads. Raises UsageError for impossible numbers and BackendError when memory, the kernel cache
     or a device fails.
     """
-    most = checkpoint.config.context_length
-    context = most if context_length is None else context_length
-    if not 1 <= context <= most:
-        raise UsageError(f"context is {context}, this model allows 1 to {most}")
+    context = checked_context(checkpoint, context_length)
     if n_slots < 1:
         raise UsageError(f"slots is {n_slots}, expected at least 1")
     chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
     taken = choose_activations(checkpoint, activations)
     chosen_devices = Devices(**devices)
     backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
-    apply_rates(backends, chosen_devices)
-
     try:
+        apply_rates(backends, chosen_devices)
         return ModelRunner(
             checkpoint,
             backends,

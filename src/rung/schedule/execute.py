@@ -131,7 +131,7 @@ class Executor:
         self._costs = costs
         self._on_compile = on_compile
         self._resident: dict[tuple[Tensor, str], Buffer] = {}
-        self._arenas: dict[str, Arena] = {}
+        self._arenas: dict[str, list[Arena]] = {}
         self._plans: dict[int, _Compiled] = {}
         self._compiled: dict[object, _Compiled] = {}
         self._alone = len(backends) == 1
@@ -212,22 +212,18 @@ class Executor:
 
     def state_bytes(self) -> dict[str, int]:
         """Bytes of states by memory."""
-        return self._bytes("state")
-
-    def weight_bytes(self) -> dict[str, int]:
-        """Bytes of weights by memory; what is on the host may be a mapped file."""
-        return self._bytes("weight")
+        found: dict[str, int] = {}
+        for (tensor, memory), buffer in self._resident.items():
+            if tensor.role == "state":
+                found[memory] = found.get(memory, 0) + buffer.size_bytes
+        return found
 
     def arena_bytes(self) -> dict[str, int]:
         """Bytes of activations and copies by memory."""
-        return {memory: arena.size_bytes for memory, arena in self._arenas.items()}
-
-    def _bytes(self, role: str) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for (tensor, memory), buffer in self._resident.items():
-            if tensor.role == role:
-                found[memory] = found.get(memory, 0) + buffer.size_bytes
-        return found
+        return {
+            memory: sum(arena.size_bytes for arena in arenas)
+            for memory, arenas in self._arenas.items()
+        }
 
     def _shape(self, tensor: Tensor) -> tuple[int, ...]:
         return concrete(tensor.shape, self.most)
@@ -262,7 +258,7 @@ class Executor:
             (tensor, memory): buffer
             for memory, shared in plan.memory(self.most).items()
             for tensor, buffer in shared.bind(
-                self._arena(plan, memory, shared.size_bytes), self.most
+                self._arena(memory, shared.size_bytes), self.most
             ).items()
         }
         found = self._resident | placed
@@ -304,10 +300,15 @@ class Executor:
         found[root, backend.memory] = self._resident[root, backend.memory]
         return found[root, backend.memory]
 
-    def _arena(self, plan: Plan, memory: str, size_bytes: int) -> Arena:
-        """Memory for activations; all plans share what the greatest of them so far needs."""
-        known = self._arenas.get(memory)
-        if known is None or known.size_bytes < size_bytes:
+    def _arena(self, memory: str, size_bytes: int) -> Arena:
+        """Memory for activations: plans share the smallest of the arenas that suffices.
+
+        Programs that are compiled hold on to theirs, so none is ever given back.
+        """
+        arenas = self._arenas.setdefault(memory, [])
+        fitting = [arena for arena in arenas if arena.size_bytes >= size_bytes]
+        if not fitting:
             owner = next(backend for backend in self.backends if backend.memory == memory)
-            known = self._arenas[memory] = owner.arena(size_bytes)
-        return known
+            fitting = [owner.arena(size_bytes)]
+            arenas += fitting
+        return min(fitting, key=lambda arena: arena.size_bytes)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from rung.backends.base import Backend
 from rung.errors import BackendError
 from rung.graph.ir import Node, Tensor
+from rung.registry import is_pinned
 from rung.schedule.problem import Placement, Problem
 from rung.schedule.units import time_text
 
@@ -101,8 +102,10 @@ def _sources(problem: Problem, placed: Placements, node: Node) -> dict[Backend, 
         maker = problem.makers.get(root)
         if maker is not None and maker in placed:
             backend, size = placed[maker].backend, problem.size_bytes(root)
-            known, tensor = found.get(backend, (0, root))
-            found[backend] = (known + size, tensor)
+            known, largest = found.get(backend, (0, root))
+            if size > problem.size_bytes(largest):
+                largest = root
+            found[backend] = (known + size, largest)
     return found
 
 
@@ -133,14 +136,21 @@ def _follow(
 
 
 def upgrade(problem: Problem, placed: Placements) -> Placements:
-    """Moves nodes to backends of higher priority that read the same memory and are faster."""
+    """Moves nodes to backends of higher priority that read the same memory and are faster.
+
+    Times must be measured on both; what RUNG_PIN names, and what updates a state, stays.
+    """
     result = dict(placed)
     for node, placement in placed.items():
         here = placement.backend
+        if _holds_state(node) or is_pinned(node.op, here.name):
+            continue
         for other in problem.backends[: problem.priority(here)]:
             if not (other.accepts(here.memory) and problem.supports(other, node)):
                 continue
-            if not (other.wants_offload(node, problem.sizes) and problem.knows(other, node)):
+            if not other.wants_offload(node, problem.sizes):
+                continue
+            if not (problem.knows(other, node) and problem.knows(here, node)):
                 continue
             there, stay = problem.seconds(other, node), problem.seconds(here, node)
             if there < stay * _WORTH_IT:

@@ -102,12 +102,12 @@ class Rates:
         kernels = {str(name): _kernel_rates(known) for name, known in values["kernels"].items()}
         return Rates(
             kernels=kernels,
-            cache_bytes=int(values["cache_bytes"]),
+            cache_bytes=_count(values["cache_bytes"]),
             copy_gbs=_finite(values["copy_gbs"]),
-            threads=int(values["threads"]),
-            threads_batch=int(values["threads_batch"]),
-            parts=int(values["parts"]),
-            parts_batch=int(values["parts_batch"]),
+            threads=_count(values["threads"]),
+            threads_batch=_count(values["threads_batch"]),
+            parts=_count(values["parts"]),
+            parts_batch=_count(values["parts_batch"]),
             date=str(values["date"]),
         )
 
@@ -128,6 +128,12 @@ def _points(values: Any) -> tuple[Point, ...]:
     if any(point.tokens < 1 or point.seconds(1.0) <= 0 for point in points):
         raise ValueError("a point that takes no time")
     return points
+
+
+def _count(value: Any) -> int:
+    if not 0 <= _finite(value) < 1 << 48:
+        raise ValueError(f"{value} is no number of anything")
+    return int(value)
 
 
 def _finite(value: Any) -> float:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rung import env
@@ -19,11 +20,11 @@ from rung.backends.choose import Devices
 from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.machine import processor_name
 from rung.errors import BackendError
-from rung.schedule.rates import Rates
+from rung.schedule.rates import KernelRates, Rates
 from rung.simd.target import host
 
 # Counted up when what is measured changes its meaning.
-_VERSION = 1
+_VERSION = 2
 
 
 def path() -> Path:
@@ -56,6 +57,15 @@ def apply_rates(backends: Sequence[Backend], devices: Devices) -> None:
             team.batch = min(rates.threads_batch or most, most)
 
 
+def add_kernels(
+    backends: Sequence[Backend], kernels: Mapping[str, KernelRates], *, cache_bytes: int
+) -> None:
+    """Adds rates of kernels to what is known by now. Raises BackendError as keep_rates does."""
+    known = load_rates(backends)
+    together = {**known.kernels, **kernels}
+    keep_rates(backends, replace(known, kernels=together, cache_bytes=cache_bytes))
+
+
 def keep_rates(backends: Sequence[Backend], rates: Rates) -> None:
     """Writes rates beside the file and renames. Raises BackendError where that is impossible."""
     # Read again: another process may have measured meanwhile.
@@ -85,5 +95,5 @@ def _read() -> dict[str, Rates]:
         if content["version"] != _VERSION:
             return {}
         return {name: Rates.from_json(values) for name, values in content["machines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return {}

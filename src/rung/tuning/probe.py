@@ -11,12 +11,13 @@ from dataclasses import replace
 
 from rung import ops
 from rung.backends.base import HOST, Backend, Compiling
+from rung.backends.cpu.backend import TeamBackend
 from rung.backends.cpu.caches import last_cache_bytes
 from rung.graph.ir import Graph, Node, concrete
 from rung.schedule.costs import MachineCosts, rates_key
 from rung.schedule.rates import KernelRates, Point
 from rung.storage import Q8_S
-from rung.tuning.file import keep_rates, load_rates
+from rung.tuning.file import add_kernels, load_rates
 from rung.tuning.measure import Subject, chain
 
 TOKENS = (1, 8, 32, 128)
@@ -33,18 +34,24 @@ def machine_costs(
     host = [backend for backend in backends if backend.memory == HOST]
     if len(host) == 1:
         return MachineCosts(rates, weights)
-    found = dict(rates.kernels)
+    added: dict[str, KernelRates] = {}
     for node in _products(graph):
         able = [backend for backend in host if backend.supports(node)]
         for backend in able if len(able) > 1 else []:
             key = rates_key(backend, node)
-            if key is not None and key not in found:
-                found[key] = _probe(node, backend, on_compile)
-    if len(found) > len(rates.kernels):
+            if key is not None and key not in rates.kernels:
+                added[key] = _probe(node, backend, on_compile)
+    if added:
         cache = rates.cache_bytes or last_cache_bytes()
-        rates = replace(rates, kernels=found, cache_bytes=cache)
-        keep_rates(backends, rates)
+        rates = replace(rates, kernels={**rates.kernels, **added}, cache_bytes=cache)
+        if _has_usual_threads(backends[-1]):
+            add_kernels(backends, added, cache_bytes=cache)
     return MachineCosts(rates, weights)
+
+
+def _has_usual_threads(cpu: Backend) -> bool:
+    """Whether prompts take as many threads as tokens do: else the rates hold for this run alone."""
+    return not isinstance(cpu, TeamBackend) or cpu.team.batch == cpu.team.threads
 
 
 def _products(graph: Graph) -> list[Node]:

@@ -23,20 +23,25 @@ class TeamBackend(Backend):
     """A backend on host memory whose kernels run on the CPU's team of threads."""
 
     def __init__(self) -> None:
-        self._selected: dict[object, Kernel | KernelError] = {}
+        # Kernels by kinds of nodes, or why there is none: an error that is kept would keep all that
+        # was in use where it was raised.
+        self._selected: dict[object, Kernel | str] = {}
 
     def kernel(self, node: Node) -> Kernel:
         """The kernel for a node. Raises KernelError where there is none."""
+        found = self._look_up(node)
+        if isinstance(found, str):
+            raise KernelError(found)
+        return found
+
+    def _look_up(self, node: Node) -> Kernel | str:
         key = node.signature
         if key not in self._selected:
             try:
                 self._selected[key] = self._select(node)
             except KernelError as error:
-                self._selected[key] = error
-        found = self._selected[key]
-        if isinstance(found, KernelError):
-            raise found
-        return found
+                self._selected[key] = str(error)
+        return self._selected[key]
 
     def kernel_name(self, node: Node) -> str | None:
         return self.kernel(node).name
@@ -56,11 +61,7 @@ class TeamBackend(Backend):
         return kernel
 
     def supports(self, node: Node) -> bool:
-        try:
-            self.kernel(node)
-        except KernelError:
-            return False
-        return True
+        return not isinstance(self._look_up(node), str)
 
     @property
     @abstractmethod

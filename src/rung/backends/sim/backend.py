@@ -16,9 +16,10 @@ from rung.backends.base import HOST, Backend, Buffer, Compiling, Program, Step
 from rung.backends.cpu.backend import TeamBackend
 from rung.backends.recording import Recording
 from rung.backends.sim.spec import SimSpec
-from rung.errors import MemoryLimitError
+from rung.errors import MemoryLimitError, UsageError
 from rung.graph.ir import Node, Tensor
-from rung.storage import StorageType, StoredTensor
+from rung.registry import OPS
+from rung.storage import StorageType, StoredTensor, storage_type
 
 
 @dataclass
@@ -91,6 +92,13 @@ class SimBackend(Backend):
 
     def __init__(self, cpu: TeamBackend, spec: SimSpec | None = None) -> None:
         self.spec = spec or SimSpec()
+        for name in self.spec.refuse - set(OPS):
+            try:
+                storage_type(name)
+            except KeyError:
+                raise UsageError(
+                    f"RUNG_SIM: refuse names {name!r}, which is no op and no storage type"
+                ) from None
         self.counters = Counters()
         self._cpu = cpu
         self._used = 0

@@ -109,7 +109,7 @@ def scale(x_TD: Any, *, factor: float) -> Any:
     return factor * x_TD
 
 
-def _logits(rng: np.random.Generator, *, T: int, D: int, cap: float) -> dict[str, Any]:
+def _logits(rng: np.random.Generator, *, T: int, D: int, cap: float, **_: Any) -> dict[str, Any]:
     """From far below the cap to far above it."""
     x_TD = rng.standard_normal((T, D)).astype(np.float32) * np.float32(cap)
     x_TD[:, ::3] *= np.float32(0.01)
