@@ -49,3 +49,13 @@ def test_blas(command_line, monkeypatch):
     monkeypatch.setenv("RUNG_BLAS", "auto")
     facts = json.loads(command_line("devices", "--json").out)["blas"]
     assert set(facts) == {"unavailable"} or {"library", "path", "integers"} <= set(facts)
+
+
+def test_the_made_up_device(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_SIM", "memory=64M,refuse=attention")
+    facts = json.loads(command_line("devices", "--json").out)["sim"]
+    assert facts["memory"] == "64.0 MiB"
+    assert facts["has no kernels for"] == ["attention"]
+    monkeypatch.setenv("RUNG_SIM", "memory=some")
+    result = command_line("devices")
+    assert (result.exit_code, result.err.count("\n")) == (2, 1)

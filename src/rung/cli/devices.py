@@ -25,8 +25,13 @@ def devices(
         return
     from rung.backends.blas import backend as blas
     from rung.backends.cpu import machine
+    from rung.backends.sim.spec import SimSpec
 
-    facts = {"cpu": dict(machine.describe()), "blas": blas.describe()}
+    facts = {
+        "cpu": dict(machine.describe()),
+        "blas": blas.describe(),
+        "sim": SimSpec.parse(env.SIM.get()).describe(),
+    }
     print(json_format.dumps(facts, indent=2, default=str) if json else _devices_text(facts))
 
 

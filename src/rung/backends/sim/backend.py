@@ -104,12 +104,7 @@ class SimBackend(Backend):
         self._used = 0
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "what": "a made-up device that computes on the CPU (RUNG_SIM)",
-            "memory bytes": self.spec.memory or "no limit",
-            "has no kernels for": sorted(self.spec.refuse),
-            "reads host memory": self.spec.reads_host,
-        }
+        return self.spec.describe()
 
     def supports(self, node: Node) -> bool:
         kinds = {tensor.type.name for tensor in node.tensors}

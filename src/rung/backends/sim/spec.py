@@ -32,6 +32,15 @@ class SimSpec:
     gflops: float = 10_000.0
     latency_us: float = 5.0
 
+    def describe(self) -> dict[str, Any]:
+        """Its facts by name, for people."""
+        return {
+            "what": "a made-up device that computes on the CPU, for --device sim",
+            "memory": f"{self.memory / 2**20:,.1f} MiB" if self.memory else "no limit",
+            "has no kernels for": sorted(self.refuse),
+            "reads host memory": "yes" if self.reads_host else "no",
+        }
+
     @staticmethod
     def parse(text: str) -> SimSpec:
         """Such as "memory=64M,refuse=attention|q4_k". Raises UsageError for anything else."""
