@@ -52,3 +52,22 @@ def test_one_form_at_a_time(command_line):
     result = command_line("plan", "--json", "--mermaid")
     assert result.exit_code == 2
     assert "--json and --mermaid" in result.err
+
+
+def test_memory_that_does_not_suffice_is_said(command_line, monkeypatch):
+    monkeypatch.setenv("RUNG_SIM", "memory=1M")
+    words = ["plan", "--device", "sim", "--no-nodes", "-b", "1"]
+    assert ": more than the 1.0 MiB that it has" in command_line(*words, "-ngl", "all").out
+    assert "more than" not in command_line(*words, "-ngl", "0").out
+
+
+def test_batches_that_cannot_be(command_line):
+    for words, message in (
+        (("-b", "1000"), "longer prompts go in several batches"),
+        (("--context", "999999"), "this model allows 1 to"),
+        (("--context", "-5"), "this model allows 1 to"),
+        (("--depth", "-1"), "depth is -1"),
+    ):
+        result = command_line("plan", *words)
+        assert (result.exit_code, result.err.count("\n")) == (2, 1)
+        assert message in result.err

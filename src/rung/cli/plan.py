@@ -106,10 +106,12 @@ def _text(drafted: Draft, *, nodes: bool) -> str:
     if len(drafted.memory) > 1:
         memories.append(f"{drafted.layers} of {drafted.all_layers} layers on the device")
     for memory, use in drafted.memory.items():
+        beyond = use.limit_bytes is not None and use.total_bytes > use.limit_bytes
         memories.append(
             f"{memory} memory: {show.size(use.total_bytes)} "
             f"(weights {show.size(use.weights_bytes)}, keys and values "
             f"{show.size(use.cache_bytes)}, activations {show.size(use.activations_bytes)})"
+            + (f": more than the {show.size(use.limit_bytes or 0)} that it has" if beyond else "")
         )
     return "\n\n".join([*parts, "\n".join(memories)])
 

@@ -31,11 +31,15 @@ from rung.tuning.probe import machine_costs
 
 @dataclass(frozen=True)
 class MemoryUse:
-    """Bytes of one memory: weights, keys and values, activations and copies."""
+    """Bytes of one memory: weights, keys and values, activations and copies; how many there are.
+
+    limit_bytes: None where that is not known, or there is no limit.
+    """
 
     weights_bytes: int = 0
     cache_bytes: int = 0
     activations_bytes: int = 0
+    limit_bytes: int | None = None
 
     @property
     def total_bytes(self) -> int:
@@ -119,4 +123,8 @@ def _memory(
     for plan in plans.values():
         for memory, shared in plan.memory(sizes).items():
             found[memory][2] = max(found[memory][2], shared.size_bytes)
-    return {memory: MemoryUse(*numbers) for memory, numbers in found.items()}
+    limits = {backend.memory: backend.free_bytes() for backend in backends}
+    return {
+        memory: MemoryUse(weights, cache, activations, limits[memory])
+        for memory, (weights, cache, activations) in found.items()
+    }
