@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +95,12 @@ def test_int8_activations_never_go_there_by_themselves() -> None:
     assert names == ["cpu"], "a library that nothing would use is not loaded"
 
 
-@pytest.mark.skipif("RUNG_DATA" not in os.environ, reason="RUNG_DATA is not set")
-def test_greedy_text_with_every_product_on_blas() -> None:
-    data = Path(os.environ["RUNG_DATA"])
-    golden = (data / "stories260K_greedy_200.txt").read_text(encoding="utf-8")
+def test_greedy_text_with_every_product_on_blas(data_folder: Path) -> None:
+    golden = (data_folder / "stories260K_greedy_200.txt").read_text(encoding="utf-8")
     texts = []
     for blas, overrides in (("none", ()), ("auto", ()), ("auto", (".=blas",))):
         with rung.load(
-            data / "stories260K.bin", blas=blas, override_tensor=overrides, threads=2
+            data_folder / "stories260K.bin", blas=blas, override_tensor=overrides, threads=2
         ) as model:
             texts.append(model.generate(temperature=0, max_tokens=200).complete().text)
     assert texts[0] == texts[1] == texts[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -108,13 +107,15 @@ def test_quantised_models(matrices: str) -> None:
         assert np.array_equal(_logits(model, device="sim", wishes=wishes), expected)
 
 
-@pytest.mark.skipif("RUNG_DATA" not in os.environ, reason="RUNG_DATA is not set")
-def test_greedy_text_with_half_the_layers_on_a_device() -> None:
-    data = Path(os.environ["RUNG_DATA"])
-    golden = (data / "stories260K_greedy_200.txt").read_text(encoding="utf-8")
+def test_greedy_text_with_half_the_layers_on_a_device(data_folder: Path) -> None:
+    golden = (data_folder / "stories260K_greedy_200.txt").read_text(encoding="utf-8")
     for layers, cache_on in ((0, "device"), (3, "device"), (3, "host"), ("all", "device")):
         with rung.load(
-            data / "stories260K.bin", device="sim", gpu_layers=layers, cache_on=cache_on, threads=2
+            data_folder / "stories260K.bin",
+            device="sim",
+            gpu_layers=layers,
+            cache_on=cache_on,
+            threads=2,
         ) as model:
             text = model.generate(temperature=0, max_tokens=200).complete().text
         assert golden.strip().startswith(text.strip()[:400])

@@ -9,19 +9,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rung import ops
 from rung.backends.base import HOST, Backend
 from rung.backends.cpu.backend import CpuBackend
 from rung.backends.sim.backend import SimBackend
 from rung.backends.sim.spec import SimSpec
-from rung.graph.ir import Graph, Tensor
+from rung.graph.ir import Graph, Node, T, Tensor
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Home, Problem
-from rung.storage import StoredTensor
+from rung.storage import F32, StoredTensor, stored
 from schedule_graphs import ROWS, FasterHost, graphs
 
-COSTS = MachineCosts()
+
+class KnownCosts(MachineCosts):
+    """Assumed times that count as measured, so that nodes may move by them."""
+
+    def knows(self, backend: Backend, node: Node) -> bool:
+        return True
+
+
+COSTS = KnownCosts()
 GRAPHS = graphs()
 REFUSALS = st.sets(st.sampled_from(["linear", "add", "rms_norm", "swiglu", "head_norm"]))
 Weights = dict[Tensor, StoredTensor]
@@ -136,3 +145,36 @@ def test_results_are_those_of_the_cpu_alone(
         written = [copy for copy in plan.copies if copy.target is sim]
         read = [copy for copy in plan.copies if copy.source is sim]
         assert (sim.counters.writes, sim.counters.reads) == (len(written), len(read))
+
+
+def _product() -> tuple[Graph, Weights]:
+    graph = Graph("product")
+    x = graph.tensor("x", (T, 8), "input", F32)
+    w = graph.tensor("w", (8, 8), "weight", F32)
+    graph.outputs.append(graph.add(ops.linear, x, w, name="y"))
+    return graph, {w: stored(np.ones((8, 8), np.float32))}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "costs", "pin", "expected"),
+    [
+        (0.0, COSTS, "", "faster"),
+        (1.0, COSTS, "", "cpu"),
+        (0.0, MachineCosts(), "", "cpu"),  # what the CPU takes is only assumed
+        (0.0, COSTS, "linear/cpu=1", "cpu"),
+    ],
+)
+def test_a_faster_backend_takes_a_product(
+    cpu: CpuBackend,
+    seconds: float,
+    costs: MachineCosts,
+    pin: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RUNG_PIN", pin)
+    graph, weights = _product()
+    backends = [FasterHost(cpu, seconds=seconds), cpu]
+    homes = {tensor: Home(cpu, "the only memory") for tensor in weights}
+    plan = make_plan(Problem(graph, backends, homes, {"T": 8, "R": 1}, costs))
+    assert [placed.backend.name for placed in plan.placed.values()] == [expected]

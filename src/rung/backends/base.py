@@ -122,9 +122,9 @@ class Backend(ABC):
         """The kernel that computes a node, by the name under which its rates are measured."""
         return None
 
-    def copy_seconds(self, size_bytes: int) -> float:
-        """How long bytes take from the host to its memory, or back."""
-        return 0.0
+    def copy_seconds(self, size_bytes: int) -> float | None:
+        """How long bytes take from the host to its memory, or back, where it can tell."""
+        return None
 
     def free_bytes(self) -> int | None:
         """Memory that it could still allocate; None where that is not known or not limited."""

@@ -6,9 +6,7 @@ use and the number of threads. A file that cannot be read as that is measured an
 
 from __future__ import annotations
 
-import json
-import os
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,8 @@ from typing import Any
 from rung import env
 from rung.backends.cpu.machine import processor_name
 from rung.bench.machine import Limits, Peak, Progress, measure
-from rung.errors import BackendError
 from rung.simd.target import host
+from rung.tuning.kept import read_entries, write_entries
 
 # Counted up when what is measured changes its meaning: older files are measured anew.
 _VERSION = 1
@@ -47,17 +45,10 @@ def limits(threads: int, *, fresh: bool = False, progress: Progress = lambda wha
 
 
 def _read() -> dict[str, Limits]:
-    """What the file holds; nothing where it is missing, damaged or of another version."""
-    try:
-        content = json.loads(path().read_text(encoding="utf-8"))
-        if content["version"] != _VERSION:
-            return {}
-        return {name: _limits(fields) for name, fields in content["machines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    return read_entries(path(), _VERSION, _limits)
 
 
-def _limits(fields: dict[str, Any]) -> Limits:
+def _limits(fields: Mapping[str, Any]) -> Limits:
     """Limits from their JSON. Raises ValueError, KeyError or TypeError for anything else."""
     peaks = {
         str(name): Peak(_positive(peak["gops"]), str(peak["instruction"]))
@@ -82,20 +73,5 @@ def _positive(value: Any) -> float:
 
 
 def _write(machines: dict[str, Limits]) -> None:
-    target = path()
-    content = {
-        "version": _VERSION,
-        "machines": {name: asdict(known) for name, known in machines.items()},
-    }
-    part = target.with_suffix(f".{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        os.replace(part, target)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise BackendError(
-            f"cannot keep the machine's limits in {target} ({error.strerror}); "
-            "set RUNG_CACHE to a folder that can be written"
-        ) from None
+    values = {name: asdict(known) for name, known in machines.items()}
+    write_entries(path(), _VERSION, values, "the machine's limits")

@@ -26,9 +26,11 @@ def devices(
     from rung.backends.blas import backend as blas
     from rung.backends.cpu import machine
     from rung.backends.sim.spec import SimSpec
+    from rung.tuning.file import tuned_on
 
+    tuned = tuned_on(machine.default_threads()) or "never (rung tune)"
     facts = {
-        "cpu": dict(machine.describe()),
+        "cpu": machine.describe() | {"tuned": tuned},
         "blas": blas.describe(),
         "sim": SimSpec.parse(env.SIM.get()).describe(),
     }

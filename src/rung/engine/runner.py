@@ -257,8 +257,7 @@ def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
 
 def multiplies_floats(activations: Activations, wishes: Wishes, checkpoint: Checkpoint) -> bool:
     """Whether a BLAS library could be of use: some product is of float32, or a wish names it."""
-    kinds = {w.type.name for w in checkpoint.weights.values() if len(w.shape) == 2}
-    floats = activations == "float32" or bool(kinds & {"f32", "f16", "bf16"})
+    floats = activations == "float32" or bool(_matrix_types(checkpoint) & {"f32", "f16", "bf16"})
     return floats or any(override.backend == "blas" for override in wishes.overrides)
 
 

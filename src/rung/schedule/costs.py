@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rung.backends.base import Backend
+from rung.backends.base import HOST, Backend
 from rung.graph.ir import Node, concrete
 from rung.registry import Cost
 from rung.schedule.rates import Rates
@@ -90,4 +90,6 @@ class MachineCosts:
 
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
-        return source.copy_seconds(size_bytes) + target.copy_seconds(size_bytes)
+        told = (b.copy_seconds(size_bytes) for b in (source, target) if b.memory != HOST)
+        here = size_bytes / (self.rates.copy_gbs or self.gbs) / 1e9
+        return sum(here if seconds is None else seconds for seconds in told)

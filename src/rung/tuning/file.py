@@ -7,21 +7,18 @@ replaced when something is measured.
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from rung import env
 from rung.backends.base import Backend
 from rung.backends.choose import Devices
-from rung.backends.cpu.backend import TeamBackend
+from rung.backends.cpu.backend import TeamBackend, threads_identity
 from rung.backends.cpu.machine import processor_name
-from rung.errors import BackendError
 from rung.schedule.rates import KernelRates, Rates
 from rung.simd.target import host
+from rung.tuning.kept import read_entries, write_entries
 
 # Counted up when what is measured changes its meaning.
 _VERSION = 2
@@ -36,7 +33,16 @@ def key(backends: Sequence[Backend]) -> str:
     """What tells one machine from another."""
     cpu = backends[-1]
     assert isinstance(cpu, TeamBackend)
-    return f"{processor_name()} | {host().llvm_features} | {cpu.identity}"
+    return _key(cpu.identity)
+
+
+def _key(identity: str) -> str:
+    return f"{processor_name()} | {host().llvm_features} | {identity}"
+
+
+def tuned_on(threads: int) -> str:
+    """The day when `rung tune` last ran here for so many threads; empty where it never did."""
+    return _read().get(_key(threads_identity(threads)), Rates()).date
 
 
 def load_rates(backends: Sequence[Backend]) -> Rates:
@@ -70,30 +76,9 @@ def keep_rates(backends: Sequence[Backend], rates: Rates) -> None:
     """Writes rates beside the file and renames. Raises BackendError where that is impossible."""
     # Read again: another process may have measured meanwhile.
     machines = {**_read(), key(backends): rates}
-    content = {
-        "version": _VERSION,
-        "machines": {name: known.to_json() for name, known in machines.items()},
-    }
-    target = path()
-    part = target.with_suffix(f".{os.getpid()}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        os.replace(part, target)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise BackendError(
-            f"cannot keep what was measured in {target} ({error.strerror}); "
-            "set RUNG_CACHE to a folder that can be written"
-        ) from None
+    values = {name: known.to_json() for name, known in machines.items()}
+    write_entries(path(), _VERSION, values, "what was measured")
 
 
 def _read() -> dict[str, Rates]:
-    try:
-        content = json.loads(path().read_text(encoding="utf-8"))
-        if content["version"] != _VERSION:
-            return {}
-        return {name: Rates.from_json(values) for name, values in content["machines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
-        return {}
+    return read_entries(path(), _VERSION, Rates.from_json)

@@ -98,6 +98,11 @@ class TeamBackend(Backend):
         return CpuProgram(self.team, nodes, kernels, stored, on_compile)
 
 
+def threads_identity(threads: int) -> str:
+    """What the CPU's rates hold for: how many threads there were to choose from."""
+    return f"{threads} threads"
+
+
 class CpuBackend(TeamBackend):
     """The processor's cores.
 
@@ -125,7 +130,7 @@ class CpuBackend(TeamBackend):
 
     @property
     def identity(self) -> str:
-        return f"{self._allowed} threads"
+        return threads_identity(self._allowed)
 
     @property
     def team(self) -> Team:
