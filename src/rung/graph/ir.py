@@ -5,7 +5,7 @@ T tokens and R rows that need logits are symbols: their sizes are known only whe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -153,10 +153,6 @@ class Graph:
     def of_role(self, role: Role) -> list[Tensor]:
         """Tensors of a role that own their memory."""
         return [t for t in self.tensors.values() if t.role == role and t.base is None]
-
-    def consumers(self, tensor: Tensor) -> Iterator[Node]:
-        """The nodes that read a tensor."""
-        return (node for node in self.nodes if any(t is tensor for t in node.tensors))
 
     def verify(self) -> None:
         """Raises GraphError unless shapes, types, order and names are all consistent."""

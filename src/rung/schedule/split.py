@@ -63,7 +63,6 @@ class Locations:
     """
 
     def __init__(self, problem: Problem) -> None:
-        self._problem = problem
         self._everywhere: set[Tensor] = set()
         self.holders: dict[Tensor, dict[str, Backend]] = {}
         for tensor in problem.graph.tensors.values():
