@@ -1,6 +1,7 @@
 """Linear on the CPU: a ladder for each pair of input types, one file a family of types."""
 
 from rung.ops.linear.cpu import (
+    backward,
     bfloat,
     blocks,
     depth,
@@ -14,6 +15,7 @@ from rung.ops.linear.cpu import (
 )
 
 __all__ = [
+    "backward",
     "bfloat",
     "blocks",
     "depth",
