@@ -43,16 +43,8 @@ SCHED_DEBUG = Variable(
 DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
-    PIN,
-    CACHE,
-    THREADS,
-    CPU_FEATURES,
-    BLAS,
-    SIM,
-    GPU_FEATURES,
-    GPU_WAIT,
-    SCHED_DEBUG,
-    DATA,
+    *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
+    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
 )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from rung.backends.base import Backend, Buffer, Compiling, Step
-from rung.backends.webgpu import adapters, memory
+from rung.backends.webgpu import adapters
+from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.gpu import Gpu
-from rung.backends.webgpu.memory import GpuBuffer
+from rung.backends.webgpu.memory import GpuArena, GpuBuffer
 from rung.backends.webgpu.program import GpuProgram, tokens_of
 from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor
@@ -72,17 +73,17 @@ class WebGpuBackend(Backend):
     def kernel_name(self, node: Node) -> str | None:
         return self.kernel(node, 1).name
 
-    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> memory.GpuBuffer:
-        return memory.allocate(self.gpu, kind, shape)
+    def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
+        return gpu_memory.allocate(self.gpu, kind, shape)
 
-    def arena(self, size_bytes: int) -> memory.GpuArena:
-        return memory.GpuArena(self.gpu, size_bytes)
+    def arena(self, size_bytes: int) -> GpuArena:
+        return GpuArena(self.gpu, size_bytes)
 
     def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
-        memory.write(self.gpu, cast(memory.GpuBuffer, target), source, shape)
+        gpu_memory.write(self.gpu, cast(GpuBuffer, target), source, shape)
 
     def read(self, source: Buffer, target: StoredTensor, shape: tuple[int, ...]) -> None:
-        memory.read(self.gpu, cast(memory.GpuBuffer, source), target, shape)
+        gpu_memory.read(self.gpu, cast(GpuBuffer, source), target, shape)
 
     def compile(
         self,

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def row_bytes(kind: StorageType, width: int) -> tuple[int, ...]:
     return tuple(s[-1] * p.dtype.itemsize for s, p in zip(shapes, kind.planes, strict=True))
 
 
-def taken_apart(kind: StorageType, planes: tuple[NDArray[np.generic], ...]) -> list[NDArray]:
+def taken_apart(kind: StorageType, planes: tuple[NDArray[np.generic], ...]) -> list[NDArray[Any]]:
     """Rows as they lie on the host, in the planes of the GPU."""
     if kind.name not in _SPLIT:
         return list(planes)
