@@ -109,10 +109,11 @@ def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[s
     types = case.get("types", {})
     specs: dict[str, TensorSpec | None] = {}
     for name in op.inputs:
-        kind = types.get(name) or op.types.get(name, F32)
+        if name in op.optional and name not in types:
+            specs[name] = None
+            continue
         shape = tuple(case[letter] for letter in letters_of(name))
-        left_out = name in op.optional and name not in types
-        specs[name] = None if left_out else TensorSpec(shape, kind)
+        specs[name] = TensorSpec(shape, types.get(name) or op.types.get(name, F32))
     return specs, {name: case[name] for name in op.attributes}
 
 

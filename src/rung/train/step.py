@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung import ops
-from rung.backends.base import Backend, Buffer, Compiling
+from rung.backends.base import Arena, Backend, Buffer, Compiling
 from rung.backends.cpu.backend import CpuBackend
 from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
@@ -60,9 +60,10 @@ class _Weight:
 
 @dataclass
 class _Programs:
-    """The executors, made when they are first needed: they share all states."""
+    """The executors, made when they are first needed: they share states and activations' memory."""
 
     states: dict[str, Buffer] = field(default_factory=dict)
+    arenas: dict[str, list[Arena]] = field(default_factory=dict)
     made: dict[str, Executor] = field(default_factory=dict)
 
 
@@ -216,12 +217,12 @@ class TrainStep:
     def describe(self) -> dict[str, int]:
         """Bytes of parameters, gradients, moments, and of activations of the programs so far."""
         total = sum(w.values.size_bytes for w in self._weights.values())
-        arenas = [sum(e.arena_bytes().values()) for e in self._programs.made.values()]
+        arenas = [arena for each in self._programs.arenas.values() for arena in each]
         return {
             "parameters": total,
             "gradients": total,
             "moments": 2 * total,
-            "activations": sum(arenas),
+            "activations": sum(arena.size_bytes for arena in arenas),
         }
 
     def profile(self, program: str = "gradients") -> Profile:
@@ -345,6 +346,7 @@ class TrainStep:
             costs=MachineCosts(),
             on_compile=self._on_compile,
             states=self._programs.states,
+            arenas=self._programs.arenas,
         )
 
     def _graph(self, program: str) -> Graph:
