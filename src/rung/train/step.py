@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,13 +18,14 @@ from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
-from rung.models.trainable import CHUNK_ROWS, LOSS, Packed, TrainableDecoder, packed_weights
-from rung.ops.optimizer.op import PARTIAL_SUMS, Numbers
+from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
+from rung.ops.optimizer.op import Numbers
 from rung.registry import Op
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.profile.runs import Profile
 from rung.storage import F32, StoredTensor, stored
+from rung.train.update import Weight, update_graph
 
 Array = NDArray[np.float32]
 
@@ -45,17 +46,6 @@ class AdamW:
 def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     """What decays by default: matrices, embeddings among them; not biases nor norms."""
     return len(shape) > 1
-
-
-@dataclass
-class _Weight:
-    """Where a trained tensor lives: values, gradient, moments."""
-
-    packed: Packed
-    values: Buffer
-    gradient: Buffer
-    moments: tuple[Buffer, Buffer]
-    decays: bool
 
 
 @dataclass
@@ -250,7 +240,7 @@ class TrainStep:
     def _host(self) -> Backend:
         return self._backends[-1]
 
-    def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, _Weight]:
+    def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, Weight]:
         found = {}
         for packed in packed_weights(self.config).values():
             wishes = {decays(part, self._shapes[part]) for part in packed.rows}
@@ -263,10 +253,10 @@ class TrainStep:
             self._programs.states |= dict(zip(states, new, strict=True))
             values, gradient, *moments = new
             first, second = moments
-            found[packed.name] = _Weight(packed, values, gradient, (first, second), wishes.pop())
+            found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
         return found
 
-    def _weight(self, name: str) -> _Weight:
+    def _weight(self, name: str) -> Weight:
         self.shape(name)
         return self._holder[name]
 
@@ -361,39 +351,6 @@ class TrainStep:
                 recompute=_CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
-
-
-def update_graph(weights: Sequence[_Weight], *, moves: bool) -> Graph:
-    """The norm of all gradients and, where it `moves`, AdamW's update of all weights."""
-    graph = Graph("update" if moves else "norm")
-    numbers_P = graph.tensor("numbers", (len(Numbers),), "input")
-    sums_SC = graph.tensor("square_sums", (len(weights), PARTIAL_SUMS), "state")
-    gradients: dict[str, Tensor] = {}
-    for slot, weight in enumerate(weights):
-        packed = weight.packed
-        flat = (int(np.prod(packed.shape)),)
-        g = graph.tensor(f"{packed.name} gradient", packed.shape, "state")
-        gradients[packed.name] = g if g.shape == flat else graph.view(g, flat)
-        name = f"{packed.name} squares"
-        sums = graph.add(ops.square_sums, sums_SC, gradients[packed.name], name=name, slot=slot)
-    factor_F = graph.add(ops.gradient_factor, sums, numbers_P, name="gradient_factor")
-    graph.outputs.append(factor_F)
-    for weight in weights if moves else []:
-        name = weight.packed.name
-        g_N = gradients[name]
-        tensors = [
-            graph.tensor(state, weight.packed.shape, "state")
-            for state in (name, f"{name} m", f"{name} v")
-        ]
-        w, m, v = (t if t.shape == g_N.shape else graph.view(t, g_N.shape) for t in tensors)
-        graph.add(
-            ops.adamw,
-            *(w, m, v, g_N, factor_F, numbers_P),
-            name=f"{name} update",
-            decays=weight.decays,
-        )
-    graph.verify()
-    return graph
 
 
 def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:
