@@ -11,6 +11,7 @@ import pytest
 from rung import ops
 from rung.backends.base import Backend
 from rung.backends.cpu.backend import CpuBackend
+from rung.backends.cpu.program import waits
 from rung.backends.sim.backend import SimBackend
 from rung.backends.sim.spec import SimSpec
 from rung.graph.grad import LOSS_GRADIENT, differentiate
@@ -18,7 +19,9 @@ from rung.graph.ir import Graph, concrete
 from rung.models.trainable import TrainableDecoder
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
-from rung.schedule.problem import Home
+from rung.schedule.order import order
+from rung.schedule.problem import Home, Placement, Problem
+from rung.schedule.split import cut
 from rung.storage import F32, StoredTensor, stored
 from support import GPT2, tiny_config
 
@@ -81,7 +84,11 @@ def _states_after(
 
 @pytest.mark.parametrize(
     "refused",
-    ["", "refuse=gelu_backward|chunk_backward|norm_statistics", "refuse=mean_loss|cross_entropy|gelu"],
+    [
+        "",
+        "refuse=gelu_backward|chunk_backward|norm_statistics",
+        "refuse=mean_loss|cross_entropy|gelu",
+    ],
     ids=["nothing refused", "backward on the host", "the loss on the host"],
 )
 def test_states_on_a_device_end_as_on_the_host(cpu: CpuBackend, refused: str) -> None:
@@ -93,3 +100,34 @@ def test_states_on_a_device_end_as_on_the_host(cpu: CpuBackend, refused: str) ->
     for name, values in expected.items():
         assert np.isfinite(values).all(), name
         np.testing.assert_array_equal(found[name], values, name)
+
+
+def _updates() -> Graph:
+    """Three weights' updates with one second moment: each must wait for the one before."""
+    graph = Graph("updates")
+    v, g = graph.tensor("v", (8,), "state"), graph.tensor("g", (8,), "state")
+    factor, numbers = graph.tensor("factor", (2,), "input"), graph.tensor("numbers", (9,), "input")
+    for name in "abc":
+        w, m = (graph.tensor(f"{name} {what}", (8,), "state") for what in "wm")
+        tensors = (w, m, v, g, factor, numbers)
+        graph.add(ops.adamw, *tensors, name=f"{name} updated", decays=False)
+    graph.verify()
+    return graph
+
+
+def test_what_is_written_besides_the_output_is_waited_for(cpu: CpuBackend) -> None:
+    graph = _updates()
+    roots = [tensor for tensor in graph.tensors.values() if tensor.base is None]
+    memory = {tensor: cpu.allocate(F32, concrete(tensor.shape, {})) for tensor in roots}
+    assert waits(graph.nodes, memory) == [-1, 0, 1]
+    device = SimBackend(cpu, SimSpec.parse(""))
+    # The device would go on with its second update, were that not to wait for the host's.
+    placed = {
+        node: Placement(backend, "asked for")
+        for node, backend in zip(graph.nodes, (device, cpu, device), strict=True)
+    }
+    problem = Problem(graph, [device, cpu], {}, {}, MachineCosts())
+    assert order(problem, placed) == graph.nodes
+    stages, _ = cut(problem, placed, graph.nodes)
+    copied = [[copy.tensor.name for copy in stage.copies] for stage in stages]
+    assert ["v" in names for names in copied] == [True, True, True]
