@@ -11,7 +11,6 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rung import ops
 from rung.backends.base import Arena, Backend, Buffer, Compiling
 from rung.backends.cpu.backend import CpuBackend
 from rung.errors import UsageError
@@ -20,17 +19,14 @@ from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
 from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
 from rung.ops.optimizer.op import Numbers
-from rung.registry import Op
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.profile.runs import Profile
 from rung.storage import F32, StoredTensor, stored
+from rung.train.memory import CHEAP
 from rung.train.update import Weight, update_graph
 
 Array = NDArray[np.float32]
-
-_CHEAP: tuple[Op, ...] = (ops.gelu, ops.swiglu_pair, ops.layer_norm, ops.rms_norm)
-"""Ops that `recompute` computes twice: next to nothing beside a product of their output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +61,8 @@ class TrainStep:
         norm = step.update(learning_rate=3e-4, clip=1.0)
 
     config: of a GPT-2 or Llama model. weights: every weight of `models.config.weight_shapes`, by
-    that name, float32; they are copied. sequences B and tokens T are the same in each step.
+    that name, float32; they are copied. sequences B and tokens T are the same in each step;
+    `train.memory.memory_bytes` tells what they take.
     threads: None for the physical cores. optimizer: see AdamW. decays(name, shape): which weights
     decay; weights that lie in one tensor (queries, keys and values; gate and up) must agree.
     recompute: activations that are cheap to compute are computed again in the backward pass and not
@@ -348,7 +345,7 @@ class TrainStep:
                 self._forward.tensors[LOSS],
                 self._weights,
                 accumulate=program == "accumulate",
-                recompute=_CHEAP if self._recompute else (),
+                recompute=CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
 
