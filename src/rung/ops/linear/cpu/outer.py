@@ -93,7 +93,7 @@ def _of_columns(a_KX, row, k, R):
     return spread_along(a_KX, row + k, 0, R)
 
 
-_x_tile, _x_tile_of_one = _tile_of(ROWS, _of_rows), _tile_of(1, _of_rows)
+rows_tile, rows_tile_of_one = _tile_of(ROWS, _of_rows), _tile_of(1, _of_rows)
 _w_tile = _tile_of(ROWS, _of_columns)
 
 
@@ -125,9 +125,11 @@ def linear_backward_x_outer(part, parts, dy_TN, w_NK, r_TK, dx_TK):
             _copy_panel(w_NK, first, first + steps, k, width, panel_KX)
             fresh = first == 0 and not summed
             for t in range(top, whole, ROWS):
-                _x_tile(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
+                rows_tile(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
             for t in range(whole, end):
-                _x_tile_of_one(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
+                rows_tile_of_one(
+                    dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX
+                )
 
 
 @register_jitable
