@@ -6,7 +6,7 @@ Then, with p going from 0 at the first step after it to 1 at the step that would
     constant  peak
     linear    min + (peak - min) · (1 - p)
     cosine    min + (peak - min) · (1 + cos π p) / 2
-    wsd       the peak, then min + (peak - min) · (1 - √p) in the last `decay` of all steps, p likewise
+    wsd       the peak, then min + (peak - min) · (1 - √p) with p over the last `decay` of steps
 
 So no step is spent at a rate of 0. llm.c has the same rates.
 """

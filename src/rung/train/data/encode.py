@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from rung.errors import DataError, UsageError
 from rung.formats import llmc_tokens
 from rung.tokenizers.base import Tokenizer
-from rung.train.data.sources import Piece, Reading, Source, pieces
-from rung.train.data.split import Splitter
+from rung.train.data.sources import WHOLE_FILES, Piece, Reading, Source, pieces
+from rung.train.data.split import Splitter, cut_at
 from rung.train.data.tokens import DataSet, Tokens
 
 Separator = Literal["auto", "bos", "eos", "both", "none"]
@@ -87,7 +87,10 @@ def encoded(
     Raises UsageError for text without a tokenizer, DataError for a shard with an id that the
     tokenizer lacks, FormatError for a source that cannot be read.
     """
-    between = separation(tokenizer, separator) if tokenizer is not None else None
+    between = None
+    if tokenizer is not None:
+        between = separation(tokenizer, separator)
+        reading = replace(reading, whole=not tokenizer.joins)
     for source in sources:
         if source.kind == "shard":
             yield from _from_shard(source, tokenizer, splitter)
@@ -136,7 +139,7 @@ def _from_shard(
 ) -> Iterator[Encoded]:
     """The ids of a shard; its end is for validation, however short it is."""
     ids = llmc_tokens.read(source.path).tokens
-    cut = ids.size - round(ids.size * splitter.fraction)
+    cut = cut_at(ids.size, splitter.fraction)
     for validation, first, last in ((False, 0, cut), (True, cut, ids.size)):
         for start in range(first, last, _SHARD_PART):
             part = ids[start : min(start + _SHARD_PART, last)]
@@ -153,7 +156,7 @@ def in_memory(
     sources: Sequence[Source],
     tokenizer: Tokenizer,
     *,
-    reading: Reading = Reading(),
+    reading: Reading = WHOLE_FILES,
     validation: float = 0.1,
     separator: str = "auto",
 ) -> DataSet:

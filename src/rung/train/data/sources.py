@@ -56,6 +56,9 @@ class Reading:
     whole: bool = False
 
 
+WHOLE_FILES = Reading()
+
+
 @dataclass(frozen=True)
 class Piece:
     """A part of a document, in order; `size_bytes` is how far the file has been read."""
@@ -161,12 +164,13 @@ def _document_pieces(text: str, cut: int, size_bytes: int, reading: Reading) -> 
 def _break(text: str, least: int) -> int:
     """Where to cut text after `least` characters so that no tokenizer would have joined the parts.
 
-    After a line's end that no white space follows; where there is none, before a space with a word
-    on either side; in text without either, in the middle of it.
+    After a line's end without other white space around it: of "\\n\\n" GPT-2 makes two tokens before
+    a word, and one at the end of a text. Where there is none, before a space with a word on either
+    side; in text without either, in the middle of it.
     """
     place = text.find("\n", least)
     while 0 <= place < len(text) - 1:
-        if not text[place + 1].isspace():
+        if not (text[place - 1].isspace() or text[place + 1].isspace()):
             return place + 1
         place = text.find("\n", place + 1)
     place = text.find(" ", least)

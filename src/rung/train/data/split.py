@@ -10,6 +10,11 @@ LONG = 1 << 16
 """A document of this many characters (of a text file: bytes) is split in itself."""
 
 
+def cut_at(size: int, fraction: float) -> int:
+    """How many of `size` parts lie before the last `fraction` of them, which is rounded up."""
+    return size - math.ceil(size * fraction)
+
+
 class Splitter:
     """Sets a fraction of all text apart for validation.
 
@@ -28,7 +33,7 @@ class Splitter:
     def cut(self, size: int) -> int:
         """Where the next document, of `size` parts, is cut: what lies before is for training."""
         if size >= LONG or self._only:
-            return size - round(size * self.fraction)
+            return cut_at(size, self.fraction)
         self._documents += 1
         before = math.floor((self._documents - 1) * self.fraction + 0.5)
         return 0 if math.floor(self._documents * self.fraction + 0.5) > before else size

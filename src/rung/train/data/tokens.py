@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rung.errors import DataError, UsageError
 from rung.formats import llmc_tokens
 from rung.train.data.manifest import MANIFEST, Manifest, read_manifest
+from rung.train.data.split import cut_at
 
 Array = NDArray[np.integer[Any]]
 _SEARCHED = 1 << 25  # ids that are looked through before training starts: 64 MB as uint16
@@ -65,7 +66,7 @@ class Tokens:
         """
         if not 0 < fraction < 1:
             raise UsageError(f"validation share is {fraction}, expected between 0 and 1")
-        cuts = [shard.size - round(shard.size * fraction) for shard in self.shards]
+        cuts = [cut_at(shard.size, fraction) for shard in self.shards]
         pairs = list(zip(self.shards, cuts, strict=True))
         first = tuple(shard[:cut] for shard, cut in pairs)
         last = tuple(shard[cut:] for shard, cut in pairs)
