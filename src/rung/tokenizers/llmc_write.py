@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from rung.errors import UsageError
@@ -17,9 +18,10 @@ def write(path: str | Path, tokenizer: Tokenizer) -> None:
     """Write `tokenizer` to `path` as llm.c's tokenizer file, version 2.
 
     The file holds no merges: llm.c only decodes with it, and Rung takes them from the order of the
-    tokens. So it is refused (UsageError) unless each token, read as text, encodes the same from the
-    file, which holds for byte-level vocabularies that split words as GPT-2 does. Raises RungError
-    where the file cannot be written.
+    tokens. That is right for byte-level vocabularies in the order of their merges, with words split
+    as GPT-2 does. It is tried before: the text of each token, by itself and before that of the
+    next, must encode the same from the file, else UsageError. Raises RungError where the file
+    cannot be written.
     """
     data, end_of_text = _contents(tokenizer)
     _check_same(tokenizer, LlmcTokenizer(data, end_of_text))
@@ -51,11 +53,12 @@ def _contents(tokenizer: Tokenizer) -> tuple[list[bytes], int]:
 
 
 def _check_same(tokenizer: Tokenizer, written: LlmcTokenizer) -> None:
-    for token in range(tokenizer.vocab_size):
-        if token in tokenizer.special_ids:
-            continue
-        text = tokenizer.token_bytes(token, previous=tokenizer.eos_id).decode(errors="ignore")
-        before = tokenizer.encode(text, bos=False)
+    plain = [t for t in range(tokenizer.vocab_size) if t not in tokenizer.special_ids]
+    data = [tokenizer.token_bytes(token, previous=tokenizer.eos_id) for token in plain]
+    joined = [first + second for first, second in pairwise(data)]
+    texts = [text.decode(errors="ignore") for text in (*data, *joined)]
+    found = tokenizer.encode_pieces([(text, False) for text in texts])
+    for text, before in zip(texts, found, strict=True):
         after = written.encode(text, bos=False)
         if before != after:
             raise _refused(f"encodes {text!r} as {before[:8]}, which from the file is {after[:8]}")

@@ -162,5 +162,6 @@ def _check_known(name: str, settings: Mapping[str, int], known: tuple[str, ...])
     for setting, value in settings.items():
         if setting not in known:
             raise UsageError(f"model {name!r}: unknown {setting}, expected {', '.join(known)}")
-        if setting != "tied" and not 1 <= value <= (most := _LIMITS[setting]):
+        most = _LIMITS.get(setting, 1)
+        if setting != "tied" and not 1 <= value <= most:
             raise UsageError(f"model {name!r}: {setting} is {value}, expected 1 to {most:,}")

@@ -58,9 +58,9 @@ class Schedule:
     def rate(self, step: int) -> float:
         """The learning rate of a step, the first of which is 0; beyond the last it is lowest."""
         if step < self.warmup:
-            return self.peak * (step + 1) / self.warmup
+            return self.peak * ((step + 1) / self.warmup)
         lowest = self.peak * self.min_ratio
-        return lowest + (self.peak - lowest) * _SHARES[self.kind](self._progress(step))
+        return self.peak - (self.peak - lowest) * _FALLS[self.kind](self._progress(step))
 
     def _progress(self, step: int) -> float:
         """p: how much of the fall is over."""
@@ -73,12 +73,13 @@ class Schedule:
 
 
 def _cosine(p: float) -> float:
-    return (1 + math.cos(math.pi * p)) / 2
+    return (1 - math.cos(math.pi * p)) / 2
 
 
-_SHARES: dict[str, Callable[[float], float]] = {
-    "constant": lambda p: 1.0,
-    "linear": lambda p: 1 - p,
+# How far the rate has fallen, from 0 to 1.
+_FALLS: dict[str, Callable[[float], float]] = {
+    "constant": lambda p: 0.0,
+    "linear": lambda p: p,
     "cosine": _cosine,
-    "wsd": lambda p: 1 - math.sqrt(p),
+    "wsd": math.sqrt,
 }

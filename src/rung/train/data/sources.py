@@ -164,9 +164,9 @@ def _document_pieces(text: str, cut: int, size_bytes: int, reading: Reading) -> 
 def _break(text: str, least: int) -> int:
     """Where to cut text after `least` characters so that no tokenizer would have joined the parts.
 
-    After a line's end without other white space around it: of "\\n\\n" GPT-2 makes two tokens before
-    a word, and one at the end of a text. Where there is none, before a space with a word on either
-    side; in text without either, in the middle of it.
+    After a line's end without other white space around it: GPT-2 makes two tokens of an empty
+    line before a word, and one at the end of a text. Where there is none, before a space with a
+    word on either side; in text without either, in the middle of it.
     """
     place = text.find("\n", least)
     while 0 <= place < len(text) - 1:
@@ -259,7 +259,6 @@ def _field(source: Source, number: int, line: bytes, field: str) -> str:
             f"{what} (fields: {names})",
             "text; see --field",
         )
-    return text
     if not text.isascii() and _SURROGATE.search(text):
         raise FormatError(source.path, label, "half a character (U+D800 to U+DFFF)", "whole ones")
     return text
