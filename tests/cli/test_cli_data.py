@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 
 import pytest
 
@@ -88,3 +89,18 @@ def test_mistakes(command_line, text, tmp_path, arguments, message, code):
     assert result.err.count("\n") == 1
     assert message in result.err
     assert list(tmp_path.iterdir()) == [text]
+
+
+def test_info_of_what_was_made(command_line, text, tmp_path):
+    out = tmp_path / "out"
+    command_line("data", text, "-o", out, "--train-tokenizer", 300)
+    facts = json.loads(command_line("info", out, "--json").out)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (facts["train"], facts["vocabulary"]) == (manifest["train_tokens"], 300)
+    assert "rung data (uint16)" in command_line("info", out).out
+    shard = json.loads(command_line("info", out / "val_000000.bin", "--json").out)
+    assert shard["tokens"] == manifest["val_tokens"]
+    assert "llm.c tokens (GPT-2, uint16)" in command_line("info", out / "val_000000.bin").out
+    (tmp_path / "state.bin").write_bytes(struct.pack("<4i", 20240327, 2, 4, 64).ljust(1024, b"\0"))
+    state = json.loads(command_line("info", tmp_path / "state.bin", "--json").out)
+    assert (state["batch"], state["sequence"]) == (4, 64)

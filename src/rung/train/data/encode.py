@@ -46,14 +46,19 @@ class Separation:
     name: str
 
 
+def check_separator(name: str) -> None:
+    """Raises UsageError for a separator of another name."""
+    if name not in SEPARATORS:
+        raise UsageError(f"--separator is {name!r}, expected one of {', '.join(SEPARATORS)}")
+
+
 def separation(tokenizer: Tokenizer, separator: str) -> Separation:
     """What stands between documents.
 
     auto is bos (before a document) where the tokenizer has it, else eos (after it), else none.
     Raises UsageError for an unknown name, and for a token that the tokenizer lacks.
     """
-    if separator not in SEPARATORS:
-        raise UsageError(f"--separator is {separator!r}, expected one of {', '.join(SEPARATORS)}")
+    check_separator(separator)
     if separator == "auto":
         has = {"bos": tokenizer.bos_id, "eos": tokenizer.eos_id}
         separator = next((name for name, token in has.items() if token is not None), "none")

@@ -9,7 +9,7 @@ from pathlib import Path
 from rung.errors import DataError, UsageError
 from rung.formats import llmc_tokens
 from rung.tokenizers import Tokenizer, llmc_write, open_tokenizer
-from rung.train.data.encode import Encoded, encoded, separation, splitter_for
+from rung.train.data.encode import Encoded, check_separator, encoded, separation, splitter_for
 from rung.train.data.manifest import MANIFEST, Manifest
 from rung.train.data.shards import ShardSet
 from rung.train.data.sources import Reading, Source
@@ -46,6 +46,7 @@ class Options:
             most = llmc_tokens.MOST_TOKENS
             raise UsageError(f"--shard-tokens is {self.shard_tokens}, expected 1 to {most:,}")
         Splitter(self.validation)  # raises what is wrong with it
+        check_separator(self.separator)
 
 
 @dataclass(frozen=True)
