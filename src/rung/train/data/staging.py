@@ -32,6 +32,10 @@ def staged(folder: Path, *, replace: bool) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise RungError(f"{folder} cannot be written ({reason}); nothing was changed") from error
+    except RungError as error:
+        if str(stage) not in str(error) or type(error) is not RungError:
+            raise
+        raise RungError(str(error).replace(str(stage), str(folder))) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
