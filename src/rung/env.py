@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +33,33 @@ BLAS = Variable(
     "RUNG_BLAS", "auto", "BLAS library: auto, none, accelerate, mkl, openblas, blis or a path"
 )
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
+GPU_FEATURES = Variable(
+    "RUNG_GPU_FEATURES", "", 'GPU features to switch off, as "-f16,-subgroups" or "none"'
+)
+GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
 DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
-VARIABLES = (PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM, SCHED_DEBUG, DATA)
+VARIABLES = (
+    *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
+    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
+)
+
+
+@contextmanager
+def runtime_folder() -> Iterator[None]:
+    """Names a folder as XDG_RUNTIME_DIR where none is named: else Mesa's drivers complain."""
+    name = "XDG_RUNTIME_DIR"
+    missing = name not in os.environ
+    if missing:
+        os.environ[name] = tempfile.gettempdir()
+    try:
+        yield
+    finally:
+        if missing:
+            os.environ.pop(name, None)
 
 
 def cache_folder() -> Path:

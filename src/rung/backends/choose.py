@@ -12,8 +12,8 @@ from rung.errors import UsageError
 if TYPE_CHECKING:
     from rung.backends.cpu.backend import TeamBackend
 
-DEVICES = ("cpu", "sim")
-"""What --device can name."""
+DEVICES = ("cpu", "webgpu", "vulkan", "metal", "dx12", "sim")
+"""What --device can name; those of GPUs also with :N, the Nth of them."""
 
 
 class DeviceOptions(TypedDict, total=False):
@@ -48,7 +48,7 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """
     from rung.backends.cpu.backend import CpuBackend
 
-    if devices.device not in DEVICES:
+    if devices.device.partition(":")[0] not in DEVICES:
         raise UsageError(f"device is {devices.device!r}, expected one of {', '.join(DEVICES)}")
     cpu = CpuBackend(devices.threads, devices.threads_batch)
     try:
@@ -61,6 +61,14 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
 def _device(name: str, cpu: TeamBackend) -> list[Backend]:
     if name == "cpu":
         return []
+    from rung.backends.webgpu import adapters
+
+    if adapters.is_name(name):
+        from rung.backends.webgpu.backend import WebGpuBackend
+
+        return [WebGpuBackend(name)]
+    if name != "sim":
+        raise UsageError(f"device is {name!r}: only GPUs are numbered")
     from rung.backends.sim.backend import SimBackend
     from rung.backends.sim.spec import SimSpec
 

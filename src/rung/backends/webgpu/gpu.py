@@ -1,0 +1,381 @@
+"""A GPU in use: its device, what kernels may use of it, compiled shaders, encoding, waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rung import env
+from rung.backends.webgpu.adapters import Adapter
+from rung.errors import BackendError, MemoryLimitError, UsageError
+from rung.wgsl import Features
+from rung.wgsl.source import Source
+
+FEATURES = ("f16", "subgroups", "matrices")
+"""What RUNG_GPU_FEATURES can switch off."""
+
+_WANTED = {
+    "f16": ("shader-f16",),
+    "subgroups": ("subgroup", "subgroup-barrier"),
+    "matrices": ("cooperative-matrix",),
+    "timestamps": ("timestamp-query", "timestamp-query-inside-passes"),
+}
+_LIMITS = (
+    "max-buffer-size",
+    "max-storage-buffer-binding-size",
+    "max-compute-workgroup-storage-size",
+    "max-compute-invocations-per-workgroup",
+    "max-compute-workgroup-size-x",
+    "max-compute-workgroup-size-y",
+    "max-storage-buffers-per-shader-stage",
+)
+# More than any kernel has, and little enough for every driver.
+_MOST_BINDINGS = 24
+# Written at once: what staging memory holds meanwhile.
+CHUNK_BYTES = 32 << 20
+
+_ALIGNMENT = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Pipeline:
+    """A compiled shader: what encodes, and the layout of its bindings."""
+
+    handle: Any
+    layout: Any
+    raw: Any  # the pointer that encoding takes
+
+
+@dataclass(frozen=True)
+class Command:
+    """A dispatch on memory, ready to be encoded. `owner` is the step of the program it is for."""
+
+    pipeline: Pipeline
+    group: Any
+    raw_group: Any
+    grid: tuple[int, int, int]
+    owner: int
+
+
+class Gpu:
+    """An adapter's device. Raises BackendError where the driver refuses."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        available = adapter.handle.features
+        chosen = _chosen()
+        wanted = {
+            name: all(f in available for f in needed) and chosen.get(name, True)
+            for name, needed in _WANTED.items()
+        }
+        limits = {name: adapter.handle.limits[name] for name in _LIMITS}
+        storage = "max-storage-buffers-per-shader-stage"
+        limits[storage] = min(limits[storage], _MOST_BINDINGS)
+        self.device, wanted = _open(adapter, wanted, limits)
+        self.lost = ""
+        self.has_timestamps = wanted["timestamps"]
+        self._pipelines: dict[Source, Pipeline] = {}
+        self._layouts: dict[tuple[str, ...], Any] = {}
+        self.waits_for_each = env.GPU_WAIT.get() not in ("", "0")
+        self.features = Features(
+            f16=wanted["f16"],
+            subgroups=wanted["subgroups"],
+            matrices=wanted["matrices"],
+            workgroup_bytes=limits["max-compute-workgroup-storage-size"],
+            invocations=limits["max-compute-invocations-per-workgroup"],
+            binding_bytes=min(limits["max-storage-buffer-binding-size"], limits["max-buffer-size"])
+            // _ALIGNMENT
+            * _ALIGNMENT,
+        )
+        if self.features.subgroups:
+            self.features = replace(self.features, subgroup_size=self._subgroup_size())
+
+    @property
+    def queue(self) -> Any:
+        """Where work goes, in order."""
+        return self.device.queue
+
+    def buffer(self, size_bytes: int) -> Any:
+        """New memory for shaders, zeroed. Raises MemoryLimitError where there is not enough."""
+        import wgpu
+
+        usage = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
+        return self._buffer(max(16, -(-size_bytes // 16) * 16), usage)
+
+    def _buffer(self, size_bytes: int, usage: int) -> Any:
+        import wgpu
+
+        try:
+            return self.device.create_buffer(size=size_bytes, usage=usage)
+        except (wgpu.GPUError, MemoryError, OverflowError):
+            raise MemoryLimitError(
+                f"{self.adapter.name} has no room for {size_bytes / 2**20:,.0f} MiB more; "
+                "--gpu-layers auto takes what fits, a smaller --context needs less"
+            ) from None
+
+    def uniform(self, size_bytes: int) -> Any:
+        """Memory for a few numbers that change from run to run."""
+        import wgpu
+
+        return self._buffer(size_bytes, wgpu.BufferUsage.UNIFORM | wgpu.BufferUsage.COPY_DST)
+
+    def write(self, buffer: Any, offset: int, data: NDArray[Any]) -> None:
+        """Copies bytes to a buffer, in order with submitted work; a multiple of 4 of them."""
+        flat = data.reshape(-1).view(np.uint8)
+        if len(flat) % 4:
+            flat = np.concatenate([flat, np.zeros(-len(flat) % 4, np.uint8)])
+        for start in range(0, len(flat), CHUNK_BYTES):
+            self.queue.write_buffer(buffer, offset + start, flat[start : start + CHUNK_BYTES])
+            if len(flat) > CHUNK_BYTES:
+                self.flush()
+
+    def flush(self) -> None:
+        """Submits what was written and waits, so that staging memory is free again."""
+        self.queue.submit([self.device.create_command_encoder().finish()])
+        self.wait()
+
+    def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
+        """Bytes of a buffer, once all work before is done."""
+        padded = -(-size_bytes // 4) * 4
+        with self.errors():
+            data = self.queue.read_buffer(buffer, offset, padded)
+        return np.frombuffer(data, np.uint8)[:size_bytes]
+
+    def wait(self) -> None:
+        """Waits until all submitted work is done. Raises BackendError where the GPU is lost."""
+        from wgpu.backends.wgpu_native import ffi, lib
+
+        lib.wgpuDevicePoll(self.device._internal, True, ffi.NULL)
+        self.check()
+
+    def check(self) -> None:
+        """Raises BackendError where the GPU is lost."""
+        if self.lost:
+            raise BackendError(
+                f"the GPU {self.adapter.name} was lost ({self.lost}); its driver may have been "
+                "reset, or a kernel ran too long: start again, or use --device cpu"
+            )
+
+    def errors(self) -> _Errors:
+        """Inside it, what wgpu raises becomes a BackendError."""
+        return _Errors(self)
+
+    def pipeline(self, source: Source, name: str) -> Pipeline:
+        """A compiled shader. Raises BackendError with what the compiler says."""
+        if source not in self._pipelines:
+            self._pipelines[source] = self._compile(source, name)
+        return self._pipelines[source]
+
+    def _compile(self, source: Source, name: str) -> Pipeline:
+        import wgpu
+
+        kinds = tuple(kind for _, kind in source.variables)
+        try:
+            layout = self._layout(kinds)
+            module = _trusted_module(self.device, source.text, name)
+            handle = self.device.create_compute_pipeline(
+                label=name,
+                layout=self.device.create_pipeline_layout(bind_group_layouts=[layout]),
+                compute={"module": module, "entry_point": "main"},
+            )
+        except wgpu.GPUError as error:
+            raise BackendError(f"{name} does not compile on {self.adapter.name}: {error}") from None
+        return Pipeline(handle, layout, handle._internal)
+
+    def _layout(self, kinds: tuple[str, ...]) -> Any:
+        if kinds not in self._layouts:
+            types = {"read": "read-only-storage", "read_write": "storage", "uniform": "uniform"}
+            self._layouts[kinds] = self.device.create_bind_group_layout(
+                entries=[
+                    {"binding": i, "visibility": 4, "buffer": {"type": types[kind]}}
+                    for i, kind in enumerate(kinds)
+                ]
+            )
+        return self._layouts[kinds]
+
+    def command(
+        self,
+        pipeline: Pipeline,
+        bindings: Sequence[tuple[Any, int, int]],
+        grid: tuple[int, int, int],
+        owner: int,
+    ) -> Command:
+        """A dispatch; bindings are (buffer, offset, bytes) in the order of the shader's."""
+        group = self.device.create_bind_group(
+            layout=pipeline.layout,
+            entries=[
+                {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
+                for i, (buffer, offset, size) in enumerate(bindings)
+            ],
+        )
+        return Command(pipeline, group, group._internal, grid, owner)
+
+    def submit(self, commands: Iterable[Command]) -> None:
+        """Starts commands, in order, and does not wait."""
+        encoder = self.device.create_command_encoder()
+        self.encode(encoder, commands)
+        self.queue.submit([encoder.finish()])
+
+    def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
+        """Adds commands to an encoder as one compute pass.
+
+        Through wgpu's C functions: its Python methods take 3.0 µs a dispatch, these 0.9 (H200's
+        host; finishing the encoder takes 0.85 more).
+        """
+        from wgpu.backends.wgpu_native import ffi, lib
+
+        set_pipeline = lib.wgpuComputePassEncoderSetPipeline
+        set_group = lib.wgpuComputePassEncoderSetBindGroup
+        dispatch = lib.wgpuComputePassEncoderDispatchWorkgroups
+        null = ffi.NULL
+        compute = encoder.begin_compute_pass()
+        raw = compute._internal
+        last = None
+        for command in commands:
+            if command.pipeline is not last:
+                last = command.pipeline
+                set_pipeline(raw, last.raw)
+            set_group(raw, 0, command.raw_group, 0, null)
+            dispatch(raw, *command.grid)
+        compute.end()
+
+    def timed(self, commands: Sequence[Command]) -> list[int]:
+        """Runs commands, and the time after each in ns of the GPU's clock, after one at the start.
+
+        Raises BackendError where the GPU cannot tell.
+        """
+        import wgpu
+
+        if not self.has_timestamps:
+            raise BackendError(f"{self.adapter.name} has no timestamps")
+        count = len(commands) + 1
+        stamps: list[int] = []
+        # A query set holds 4096 at most.
+        for start in range(0, count, 4000):
+            part = commands[start : start + 4000] if start else commands[:3999]
+            stamps += self._stamped(part, wgpu)
+        return stamps[:count]
+
+    def _stamped(self, commands: Sequence[Command], wgpu: Any) -> list[int]:
+        from wgpu.backends.wgpu_native import ffi, lib
+
+        count = len(commands) + 1
+        queries = self.device.create_query_set(type="timestamp", count=count)
+        usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
+        resolved = self._buffer(-(-8 * count // 256) * 256, usage)
+        encoder = self.device.create_command_encoder()
+        compute = encoder.begin_compute_pass()
+        raw = compute._internal
+        lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 0)
+        for index, command in enumerate(commands, 1):
+            lib.wgpuComputePassEncoderSetPipeline(raw, command.pipeline.raw)
+            lib.wgpuComputePassEncoderSetBindGroup(raw, 0, command.raw_group, 0, ffi.NULL)
+            lib.wgpuComputePassEncoderDispatchWorkgroups(raw, *command.grid)
+            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+        compute.end()
+        encoder.resolve_query_set(queries, 0, count, resolved, 0)
+        self.queue.submit([encoder.finish()])
+        ticks = self.read(resolved, 0, 8 * count).view(np.uint64)
+        return [int(tick * self._period) for tick in ticks]
+
+    @cached_property
+    def _period(self) -> float:
+        """Nanoseconds of a tick."""
+        from wgpu.backends.wgpu_native import lib
+
+        return float(lib.wgpuQueueGetTimestampPeriod(self.queue._internal))
+
+    def _subgroup_size(self) -> int:
+        """Lanes that run together in a workgroup of 256, as the GPU itself says."""
+        text = (
+            "@group(0) @binding(0) var<storage, read_write> found: array<u32>;\n"
+            "@compute @workgroup_size(256) fn main(@builtin(subgroup_size) size: u32, "
+            "@builtin(local_invocation_index) i: u32) { if (i == 0u) { found[0] = size; } }"
+        )
+        found = self.buffer(16)
+        pipeline = self.pipeline(Source(text, (("found", "read_write"),)), "subgroup_size")
+        self.submit([self.command(pipeline, [(found, 0, 16)], (1, 1, 1), 0)])
+        return int(self.read(found, 0, 4).view(np.uint32)[0])
+
+    def close(self) -> None:
+        """Gives the device back."""
+        self._pipelines.clear()
+        self._layouts.clear()
+        self.device.destroy()
+
+
+class _Errors:
+    """Turns what wgpu raises into errors for people."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self._gpu = gpu
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        import wgpu
+
+        self._gpu.check()
+        if isinstance(error, wgpu.GPUError | RuntimeError):
+            raise BackendError(f"{self._gpu.adapter.name}: {error}") from None
+
+
+def _chosen() -> dict[str, bool]:
+    """What RUNG_GPU_FEATURES leaves: "none", or names with a minus before them."""
+    text = env.GPU_FEATURES.get().replace(" ", "")
+    if text == "none":
+        return dict.fromkeys(FEATURES, False)
+    chosen = {}
+    for word in filter(None, text.split(",")):
+        name = word.removeprefix("-")
+        if not word.startswith("-") or name not in FEATURES:
+            known = ", ".join(f"-{feature}" for feature in FEATURES)
+            raise UsageError(f"RUNG_GPU_FEATURES: {word!r} is not one of {known} or none")
+        chosen[name] = False
+    return chosen
+
+
+def _open(
+    adapter: Adapter, wanted: dict[str, bool], limits: dict[str, int]
+) -> tuple[Any, dict[str, bool]]:
+    """The device, and the features that it has."""
+    request: Callable[..., Any] = adapter.handle.request_device_sync
+    while True:
+        features = [f for name, needed in _WANTED.items() if wanted[name] for f in needed]
+        try:
+            return request(required_features=features, required_limits=limits), wanted
+        except Exception as error:
+            # wgpu-native 29 offers cooperative matrices and refuses them as experimental.
+            if wanted["matrices"]:
+                wanted = wanted | {"matrices": False}
+                continue
+            text = str(error).strip().partition("\n")[0]
+            raise BackendError(f"{adapter.name} cannot be used: {text}") from None
+
+
+def _trusted_module(device: Any, text: str, name: str) -> Any:
+    """A shader module without the counters by which wgpu would end loops that never end.
+
+    Bounds of memory stay checked.
+    """
+    from wgpu.backends.wgpu_native import _api, ffi, lib
+
+    keep = [ffi.new("char[]", word.encode()) for word in (text, name)]
+    source = ffi.new("WGPUShaderSourceWGSL *")
+    source.chain.sType = lib.WGPUSType_ShaderSourceWGSL
+    source.code.data, source.code.length = keep[0], len(keep[0]) - 1
+    descriptor = ffi.new("WGPUShaderModuleDescriptor *")
+    descriptor.nextInChain = ffi.cast("WGPUChainedStruct *", source)
+    descriptor.label.data, descriptor.label.length = keep[1], len(keep[1]) - 1
+    check_bounds = 1
+    # Of `libf`, which raises what the compiler says.
+    handle = _api.libf.wgpuDeviceCreateShaderModuleTrusted(
+        device._internal, descriptor, check_bounds
+    )
+    return _api.GPUShaderModule(name, handle, device)

@@ -1,0 +1,239 @@
+"""Nodes as a program of the GPU: kernels chosen by the number of tokens, commands on memory."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rung.backends.recording import Recording, Track
+from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
+from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer
+from rung.errors import KernelError
+from rung.graph.ir import Node, Symbol, Tensor
+from rung.registry import Kernel, letters_of
+from rung.wgsl import Call, Dispatch, Features
+from rung.wgsl.source import SIZES, Source, expand
+
+Chooser = Callable[[Node, int], Kernel]
+"""The kernel for a node and a number of tokens."""
+
+Memory = Mapping[Tensor, GpuBuffer]
+
+
+def tokens_of(node: Node) -> int | Symbol:
+    """What its kernels call T: a number, or a size that is known at run time."""
+    shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
+    found: int | Symbol = node.op.dims(shapes).get("T", 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Work:
+    """A dispatch of a node, compiled, its grid still open."""
+
+    pipeline: Pipeline
+    bindings: tuple[tuple[Any, int, int], ...]
+    dispatch: Dispatch
+    tokens: int | Symbol
+    owner: int
+
+
+class Scratch:
+    """Memory that kernels need between their dispatches, shared by all nodes of a program."""
+
+    def __init__(self, gpu: Gpu) -> None:
+        self._gpu = gpu
+        self._buffers: dict[str, PlaneBuffer] = {}
+
+    def get(self, name: str, size_bytes: int) -> PlaneBuffer:
+        """At least so many bytes under a name."""
+        known = self._buffers.get(name)
+        if known is None or known.size_bytes < size_bytes:
+            self._buffers[name] = PlaneBuffer(self._gpu.buffer(size_bytes), size_bytes)
+        return self._buffers[name]
+
+
+class GpuProgram:
+    """Nodes ready for the GPU. Commands for a number of tokens are made when it first comes."""
+
+    def __init__(self, gpu: Gpu, nodes: Sequence[Node], memory: Memory, choose: Chooser) -> None:
+        self._gpu = gpu
+        self._nodes = list(nodes)
+        self._memory = memory
+        self._choose = choose
+        self._sizes_buffer = gpu.uniform(16)
+        self._sizes: dict[str, int] | None = None
+        self._scratch = Scratch(gpu)
+        self._commands: dict[tuple[int, int], list[Command]] = {}
+
+    def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
+        """Starts it for these run-time sizes and does not wait."""
+        known = {name: sizes.get(name, 0) for name in ("T", "R")}
+        if self._sizes != known:
+            numbers = np.array([known["T"], known["R"], 0, 0], np.uint32)
+            self._gpu.write(self._sizes_buffer, 0, numbers)
+            self._sizes = known
+        commands = self.commands(known)
+        if recording is not None:
+            self._record(commands, recording)
+        elif self._gpu.waits_for_each:
+            for command in commands:
+                self._gpu.submit([command])
+                self._gpu.wait()
+        else:
+            self._gpu.submit(commands)
+
+    def synchronize(self) -> None:
+        """Waits until all is done."""
+        self._gpu.wait()
+
+    def commands(self, sizes: Mapping[str, int]) -> list[Command]:
+        """What is encoded for these sizes."""
+        key = (sizes.get("T", 0), sizes.get("R", 0))
+        if key not in self._commands:
+            if len(self._commands) > 64:  # prompts come in all lengths
+                self._commands.pop(next(iter(self._commands)))
+            self._commands[key] = list(self._make(sizes))
+        return self._commands[key]
+
+    def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
+        for owner, node in enumerate(self._nodes):
+            symbol = tokens_of(node)
+            tokens = sizes[symbol.name] if isinstance(symbol, Symbol) else symbol
+            if tokens == 0:
+                continue
+            for work in self._work(owner, node, symbol, tokens):
+                x, y, z = work.dispatch.grid(tokens)
+                if x and y and z:
+                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), owner)
+
+    def _work(self, owner: int, node: Node, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
+        kernel = self._choose(node, tokens)
+        split = kernel.options.get("parts")
+        tensor = node.inputs.get(split) if split else None
+        parts = self._memory[tensor.root].parts if tensor is not None else (None,)
+        for part in parts:
+            call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
+            for dispatch in dispatches(kernel, call):
+                source = source_of(kernel, call, dispatch, symbol)
+                pipeline = self._gpu.pipeline(source, f"{kernel.name} {dispatch.shader}")
+                bindings = tuple(
+                    self._binding(node, name, dispatch, tokens, split, part)
+                    for name, _ in source.variables
+                )
+                yield Work(pipeline, bindings, dispatch, symbol, owner)
+
+    def _binding(
+        self,
+        node: Node,
+        name: str,
+        dispatch: Dispatch,
+        tokens: int,
+        split: str | None,
+        part: Part | None,
+    ) -> tuple[Any, int, int]:
+        """Buffer, offset and size of a variable of a shader."""
+        if name == SIZES:
+            return self._sizes_buffer, 0, 16
+        if name in dispatch.scratch:
+            plane = self._scratch.get(name, dispatch.scratch[name](tokens))
+        else:
+            plane = self._plane(node, name, split, part)
+        return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
+
+    def _plane(self, node: Node, name: str, split: str | None, part: Part | None) -> PlaneBuffer:
+        known = dict(node.inputs)
+        if node.op.inplace is None:
+            known[node.op.out] = node.output
+        for parameter, tensor in known.items():
+            if tensor is None or not (name == parameter or name.startswith(parameter + "_")):
+                continue
+            buffer = self._memory[tensor.root]
+            plane = name[len(parameter) + 1 :]
+            if plane not in buffer.names:
+                continue
+            if parameter == split and part is not None:
+                return part.planes[buffer.names.index(plane)]
+            if len(buffer.parts) > 1:
+                raise KernelError(f"{node.name}: {parameter} is larger than one binding may be")
+            return buffer.parts[0].planes[buffer.names.index(plane)]
+        raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
+
+    def _record(self, commands: Sequence[Command], recording: Recording) -> None:
+        """Runs with timestamps; times of the GPU are put between the host's two."""
+        start = time.perf_counter_ns()
+        stamps = self._gpu.timed(commands)
+        end = time.perf_counter_ns()
+        # The GPU's clock has another zero: its last stamp is taken for when the host saw the end.
+        shift = end - stamps[-1]
+        shift = max(shift, start - stamps[0])
+        owners = np.array([command.owner for command in commands], np.int32)
+        times = np.array(stamps, np.int64) + shift
+        track = Track(
+            "webgpu",
+            "queue",
+            int(times[0]),
+            int(times[-1]),
+            owners,
+            np.zeros(len(owners), np.int32),
+            times[:-1],
+            times[1:],
+        )
+        recording.add(len(owners), lambda: [track])
+
+
+def make_call(
+    node: Node, features: Features, part: Part | None = None, split: str | None = None
+) -> Call:
+    """A node for its kernel; with a part of the rows of the weight `split`."""
+    shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
+    dims = dict(node.op.dims(shapes))
+    rows, first = 0, 0
+    if split:
+        letter = letters_of(split)[0]
+        rows = dims[letter]
+        if part is not None:
+            dims[letter], first = part.rows, part.first_row
+    is_part = part is not None
+    return Call(dims, node.attributes, node.specs, features, is_part, first, rows)
+
+
+def dispatches(kernel: Kernel, call: Call) -> list[Dispatch]:
+    """What a kernel answers, as a list."""
+    found = kernel.function(call)
+    return [found] if isinstance(found, Dispatch) else list(found)
+
+
+@cache
+def _folder(function: Callable[..., Any]) -> Path:
+    return Path(inspect.getsourcefile(function) or "").parent
+
+
+def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symbol) -> Source:
+    """The text of a dispatch's shader: dimensions, attributes and constants in place."""
+    constants: dict[str, Any] = {
+        name: size for name, size in call.dims.items() if isinstance(size, int)
+    }
+    constants |= {k: v for k, v in call.attributes.items() if isinstance(v, int | float)}
+    if kernel.options.get("parts"):
+        constants |= {"PARTS": call.is_part, "FIRST_ROW": call.first_row}
+        if isinstance(call.rows, int):
+            constants["ROWS"] = call.rows
+    constants |= dict(dispatch.constants)
+    conditions = {name: call.has(name) for name in kernel.op.inputs}
+    conditions |= {name: call.features.has(name) for name in ("f16", "subgroups", "matrices")}
+    expression = f"{SIZES}.{tokens.name}" if isinstance(tokens, Symbol) else str(tokens)
+    path = _folder(kernel.function) / dispatch.shader
+    return expand(path, constants, conditions, expression)
+
+
+def without_features(features: Features) -> Features:
+    """A GPU that has nothing but what all have."""
+    return replace(features, f16=False, subgroups=False, matrices=False)

@@ -1,0 +1,5 @@
+"""Attention on a GPU, with rotary positions and the writes into the cache."""
+
+from rung.ops.attention.webgpu import plain
+
+__all__ = ["plain"]

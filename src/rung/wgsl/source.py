@@ -1,0 +1,125 @@
+"""From a kernel's `.wgsl` file to what the GPU compiles.
+
+A file is WGSL with four liberties:
+- `var<storage, read> x_TK: …` at the beginning of a line needs no @group and @binding: variables
+  are numbered in order. A variable has the name of a tensor of the op, or `NAME_PLANE` for another
+  than its first plane.
+- Dimensions, attributes and the kernel's constants are there as constants; a constant that is a
+  type is an alias.
+- `#if NAME`, `#if !NAME`, `#else`, `#endif` keep lines where NAME is true: an optional input that
+  is there, a feature of the GPU (f16, subgroups), or a constant.
+- `#include "file.wgsl" NAME=text …` puts a file in place, from the kernel's folder or from
+  rung/wgsl, with each word NAME in it replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rung.errors import KernelError
+from rung.wgsl.call import Constant
+
+_VARIABLE = re.compile(r"^var<(storage, read|storage, read_write|storage|uniform)> *(\w+)")
+_SIZES = """\
+struct Sizes { T: u32, R: u32 }
+var<uniform> sizes: Sizes;
+"""
+SIZES = "sizes"
+"""The uniform that holds the run-time sizes."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Text to compile, and its variables in the order of their bindings."""
+
+    text: str
+    variables: tuple[tuple[str, str], ...]  # name, and read, read_write or uniform
+
+
+def expand(
+    path: Path, constants: Mapping[str, Constant], conditions: Mapping[str, bool], tokens: str
+) -> Source:
+    """The source of a file.
+
+    tokens: an expression for the number of tokens: a number, or a field of `sizes`. Raises
+    KernelError for conditions that do not match and files that are not there.
+    """
+    known = dict(conditions)
+    known |= {name: bool(value) for name, value in constants.items() if isinstance(value, bool)}
+    body = _resolve(path, known)
+    head = [_constant(name, value) for name, value in constants.items()]
+    if known.get("matrices") and "coop_mat" in body:
+        head.insert(0, "enable wgpu_cooperative_matrix;")
+    if known.get("f16") and re.search(r"\bf16\b|\d+h\b", "\n".join([*head, body])):
+        head.insert(0, "enable f16;")
+    if re.search(r"\btokens\(\)", body):
+        if not tokens.isdecimal():
+            body = _SIZES + body
+        head.append(f"fn tokens() -> u32 {{ return {tokens}{'u' * tokens.isdecimal()}; }}")
+    variables: list[tuple[str, str]] = []
+    lines = []
+    for line in body.split("\n"):
+        match = _VARIABLE.match(line)
+        if match:
+            kind = match[1].removeprefix("storage").removeprefix(", ") or "read"
+            lines.append(f"@group(0) @binding({len(variables)}) {line}")
+            variables.append((match[2], kind))
+        else:
+            lines.append(line)
+    return Source("\n".join([*head, *lines]), tuple(variables))
+
+
+def _constant(name: str, value: Constant) -> str:
+    if isinstance(value, bool):
+        return f"const {name}: bool = {str(value).lower()};"
+    if isinstance(value, int):
+        kind, text = ("u32", f"{value}u") if value >= 0 else ("i32", f"{value}i")
+        return f"const {name}: {kind} = {text};"
+    if isinstance(value, float):
+        return f"const {name}: f32 = {value!r};"
+    return f"alias {name} = {value};"
+
+
+@cache
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise KernelError(f"{path}: {error.strerror}") from None
+
+
+def _resolve(path: Path, known: Mapping[str, bool]) -> str:
+    """The lines of a file that conditions leave, with those of the files that it includes."""
+    kept: list[str] = []
+    open_conditions: list[bool] = []
+    for number, line in enumerate(_text(path).split("\n"), 1):
+        word, _, rest = line.strip().partition(" ")
+        if word == "#if":
+            name = rest.strip()
+            value = known.get(name.lstrip("!"), False)
+            open_conditions.append(value != name.startswith("!"))
+        elif word in ("#else", "#endif") and not open_conditions:
+            raise KernelError(f"{path}:{number}: {word} without #if")
+        elif word == "#else":
+            open_conditions[-1] = not open_conditions[-1]
+        elif word == "#endif":
+            open_conditions.pop()
+        elif all(open_conditions):
+            kept.append(_included(path, rest.split(), known) if word == "#include" else line)
+    if open_conditions:
+        raise KernelError(f"{path}: #if without #endif")
+    return "\n".join(kept)
+
+
+def _included(path: Path, words: list[str], known: Mapping[str, bool]) -> str:
+    name = words[0].strip('"')
+    beside = path.parent / name
+    text = _resolve(beside if beside.exists() else Path(__file__).parent / name, known)
+    for word in words[1:]:
+        old, _, new = word.partition("=")
+        text = re.sub(rf"\b{re.escape(old)}(?=\b|_)", new, text)
+    return text
