@@ -228,7 +228,7 @@ def test_a_failure_leaves_what_was_there(
     elif what == "disk":
         with full_disk(monkeypatch), pytest.raises(RungError) as caught:
             made(text, output, vocabulary, replace=True)
-        expected = f"{output}/train_000000.bin cannot be written (No space left on device)"
+        expected = f"{output}/tokenizer.json cannot be written (No space left on device)"
         assert str(caught.value).startswith(expected)
     else:
         options = replace(options, reading=Reading(field="body"))

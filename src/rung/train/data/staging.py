@@ -67,8 +67,8 @@ def _swap(stage: Path, folder: Path) -> None:
         folder.rename(old)
     try:
         stage.rename(folder)
-    except OSError:
-        if had:
+    except BaseException:  # Ctrl-C, too
+        if had and not folder.exists():
             old.rename(folder)
         raise
     if had:

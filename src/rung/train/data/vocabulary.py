@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from rung.errors import DataError, UsageError
+from rung.formats.files import replacing
 from rung.train.data.encode import splitter_for
 from rung.train.data.sources import Reading, Source, pieces
 
@@ -58,15 +59,16 @@ def train_tokenizer(
         lambda stopped: library.train_from_iterator(_until(stopped, first, texts), trainer)
     )
     path = folder / "tokenizer.json"
-    path.write_text(library.to_str(), encoding="utf-8", newline="\n")
+    with replacing(path) as file:
+        file.write(library.to_str().encode())
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": END_OF_TEXT,
         "eos_token": END_OF_TEXT,
         "add_bos_token": False,
     }
-    config = folder / "tokenizer_config.json"
-    config.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8", newline="\n")
+    with replacing(folder / "tokenizer_config.json") as file:
+        file.write((json.dumps(settings, indent=2) + "\n").encode())
     return path
 
 
