@@ -74,6 +74,10 @@ class Split:
         return max(min(most, -(-units // self.grain)), 1 if units else 0)
 
 
+MANY = 1 << 20
+"""Tokens that stand for a long prompt."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One rung of a ladder: a numbered way for a backend to compute an op.
@@ -102,6 +106,17 @@ class Kernel:
     def missing(self) -> tuple[str, ...]:
         """The features it needs that this processor does not have, or may not use."""
         return tuple(name for name in self.needs if not host().has(name))
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """The least and the most tokens of a run that it is for, by its option `tokens`."""
+        low, high = self.options.get("tokens", (1, MANY))
+        return low, high
+
+    def takes(self, tokens: int) -> bool:
+        """Whether it is for runs of so many tokens; none at all are as one."""
+        low, high = self.tokens
+        return low <= max(tokens, 1) <= high
 
     def accepts(self, specs: Specs, attributes: Attributes) -> bool:
         """Whether this kernel can compute the op for these inputs here."""

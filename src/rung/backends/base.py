@@ -6,6 +6,7 @@ allocates memory of one name, and may be able to read others as they are.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 from rung.backends.recording import Recording
 from rung.graph.ir import Node, Tensor
+from rung.registry import Kernel
 from rung.storage import StorageType, StoredTensor
 
 HOST = "host"
@@ -163,3 +165,48 @@ class Backend(ABC):
     @abstractmethod
     def close(self) -> None:
         """Ends its threads and frees what it holds."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a measurement holds for: a processor, what was switched off on it, what it can do."""
+
+    machine: str
+    features: str  # what an environment variable says, or "default"
+    instructions: tuple[str, ...]
+
+
+class KernelBackend(Backend):
+    """A backend of numbered kernels, which checks and benchmarks start one by one."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that share the work; 0 where that is the device's affair."""
+        return 0
+
+    @property
+    @abstractmethod
+    def cache_bytes(self) -> int:
+        """What its last cache holds: weights beyond it come from memory."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> Origin:
+        """What measurements on it hold for."""
+
+    def lacks(self, kernel: Kernel) -> str:
+        """What a kernel needs that is not there, besides features of the processor; or nothing."""
+        return ""
+
+    @abstractmethod
+    def program(
+        self, nodes: Sequence[Node], kernels: Sequence[Kernel], memory: Mapping[Tensor, Buffer]
+    ) -> Program:
+        """Nodes, each with the kernel that the caller chose for it, as a program."""
+
+    def run_seconds(self, program: Program) -> float:
+        """Runs one of its programs, without run-time sizes, and tells how long it took."""
+        start = time.perf_counter()
+        program.submit({})
+        program.synchronize()
+        return time.perf_counter() - start

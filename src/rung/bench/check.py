@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu.backend import TeamBackend
-from rung.backends.cpu.program import CpuProgram
-from rung.bench.targets import lacks
+from rung.backends import host_memory
+from rung.backends.base import HOST, Buffer, KernelBackend
+from rung.bench.targets import lacks, tokens_of
 from rung.errors import KernelError
 from rung.graph.ir import Graph, Node, Tensor
 from rung.registry import OPS, Kernel, Op, letters_of
@@ -62,7 +62,9 @@ def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
                 continue
             for case in op.cases:
                 node = _node(op, case_inputs(op, case), case)[1]
-                if not lacks(kernel) and kernel.accepts(node.specs, node.attributes):
+                if not kernel.takes(tokens_of(case)) or lacks(kernel):
+                    continue
+                if kernel.accepts(node.specs, node.attributes):
                     yield kernel, case
 
 
@@ -110,7 +112,7 @@ def _node(
     return graph, graph.nodes[0], memory
 
 
-def run_case(kernel: Kernel, case: Mapping[str, Any], backend: TeamBackend) -> Outcome:
+def run_case(kernel: Kernel, case: Mapping[str, Any], backend: KernelBackend) -> Outcome:
     """Runs a kernel on a case. Outputs start as NaN, so that a value left out shows."""
     op = kernel.op
     inputs = case_inputs(op, case)
@@ -131,7 +133,7 @@ def run_inputs(
     case: Mapping[str, Any],
     inputs: Mapping[str, StoredTensor | None],
     expected: NDArray[np.float64],
-    backend: TeamBackend,
+    backend: KernelBackend,
 ) -> Outcome:
     """Runs a kernel on inputs whose reference is known, and leaves them as they are."""
     op = kernel.op
@@ -139,13 +141,14 @@ def run_inputs(
     if not kernel.accepts(node.specs, node.attributes):
         raise KernelError(f"{kernel.name} does not accept {case}")
     if op.inplace is None:
-        memory[node.output] = _poisoned(backend, node)
+        memory[node.output] = _poisoned(node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
-    program = CpuProgram(backend.team, [node], [backend.bound(kernel)], memory, None)
+    there = {tensor: placed(backend, value) for tensor, value in memory.items()}
+    program = backend.program([node], [kernel], there)
     program.submit({})
     program.synchronize()
-    result = memory[node.output.root]
+    result = fetched(backend, there[node.output.root])
     computed_in = kernel.options.get("rate", result.type.name)
     return Outcome(_values(result), expected, _allowed(result, expected, computed_in))
 
@@ -160,12 +163,36 @@ def copied(value: StoredTensor) -> StoredTensor:
     return StoredTensor(value.type, value.shape, tuple(plane.copy() for plane in value.planes))
 
 
-def _poisoned(backend: TeamBackend, node: Node) -> StoredTensor:
+def placed(backend: KernelBackend, value: StoredTensor) -> Buffer:
+    """Values where a backend's kernels read them: as they are on the host, else a copy."""
+    if backend.memory == HOST:
+        return value
+    buffer = backend.allocate(value.type, value.shape)
+    backend.write(buffer, value, value.shape)
+    return buffer
+
+
+def fetched(backend: KernelBackend, buffer: Buffer) -> StoredTensor:
+    """Values that a backend's kernels wrote, on the host."""
+    if backend.memory == HOST:
+        return cast(StoredTensor, buffer)
+    result = host_memory.allocate(buffer.type, buffer.shape)
+    _poison(result)
+    backend.read(buffer, result, result.shape)
+    return result
+
+
+def _poisoned(node: Node) -> StoredTensor:
     shape = tuple(size for size in node.output.shape if isinstance(size, int))
-    output = backend.allocate(node.output.type, shape)
-    for plane in output.planes:
-        plane.view(np.uint8).fill(0xFF)  # NaN as float, −1 as int8
+    output = host_memory.allocate(node.output.type, shape)
+    _poison(output)
     return output
+
+
+def _poison(output: StoredTensor) -> None:
+    """NaN as float, −1 as int8."""
+    for plane in output.planes:
+        plane.view(np.uint8).fill(0xFF)
 
 
 def _values(result: StoredTensor) -> NDArray[np.float64]:

@@ -40,6 +40,8 @@ _MOST_BINDINGS = 24
 CHUNK_BYTES = 32 << 20
 
 _ALIGNMENT = 256
+# A query set holds 4096 at most.
+_MOST_STAMPS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,22 +251,26 @@ class Gpu:
 
         Raises BackendError where the GPU cannot tell.
         """
-        import wgpu
-
         if not self.has_timestamps:
             raise BackendError(f"{self.adapter.name} has no timestamps")
-        count = len(commands) + 1
         stamps: list[int] = []
-        # A query set holds 4096 at most.
-        for start in range(0, count, 4000):
-            part = commands[start : start + 4000] if start else commands[:3999]
-            stamps += self._stamped(part, wgpu)
-        return stamps[:count]
+        for start in range(0, max(len(commands), 1), _MOST_STAMPS - 1):
+            part = self._stamped(commands[start : start + _MOST_STAMPS - 1])
+            # A pass begins when the one before it has ended; what lies between counts as its first.
+            stamps += part[1:] if stamps else part
+        return stamps
 
-    def _stamped(self, commands: Sequence[Command], wgpu: Any) -> list[int]:
+    def span_ns(self, commands: Sequence[Command]) -> int:
+        """Runs commands, and the time from the first to the end of the last on the GPU's clock."""
+        first, last = self._stamped(commands, each=False)
+        return last - first
+
+    def _stamped(self, commands: Sequence[Command], *, each: bool = True) -> list[int]:
+        """Times in ns: before the first command, and after each, or after the last alone."""
+        import wgpu
         from wgpu.backends.wgpu_native import ffi, lib
 
-        count = len(commands) + 1
+        count = len(commands) + 1 if each else 2
         queries = self.device.create_query_set(type="timestamp", count=count)
         usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
         resolved = self._buffer(-(-8 * count // 256) * 256, usage)
@@ -276,7 +282,10 @@ class Gpu:
             lib.wgpuComputePassEncoderSetPipeline(raw, command.pipeline.raw)
             lib.wgpuComputePassEncoderSetBindGroup(raw, 0, command.raw_group, 0, ffi.NULL)
             lib.wgpuComputePassEncoderDispatchWorkgroups(raw, *command.grid)
-            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+            if each:
+                lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+        if not each:
+            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 1)
         compute.end()
         encoder.resolve_query_set(queries, 0, count, resolved, 0)
         self.queue.submit([encoder.finish()])
