@@ -33,6 +33,11 @@ BLAS = Variable(
     "RUNG_BLAS", "auto", "BLAS library: auto, none, accelerate, mkl, openblas, blis or a path"
 )
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
+GPU = Variable(
+    "RUNG_GPU",
+    "",
+    'the GPU that "webgpu" means, as vulkan, metal, dx12 or webgpu:1 (default: best)',
+)
 GPU_FEATURES = Variable(
     "RUNG_GPU_FEATURES", "", 'GPU features to switch off, as "-f16,-subgroups" or "none"'
 )
@@ -44,7 +49,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
+    *(GPU, GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
 )
 
 

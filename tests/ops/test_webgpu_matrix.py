@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from gpus import need_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.bench.matrix import check_op
 from rung.bench.targets import load_backend
-from rung.errors import BackendError
 from rung.registry import OPS
 
 load_backend("webgpu")
@@ -27,12 +27,10 @@ WITH_KERNELS = sorted(
 @pytest.fixture(scope="module", params=CHOSEN, ids=lambda chosen: chosen or "all")
 def gpu(request: pytest.FixtureRequest) -> Iterator[WebGpuBackend]:
     """A GPU with some features; one device at a time."""
+    need_gpu()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNG_GPU_FEATURES", request.param)
-        try:
-            backend = WebGpuBackend()
-        except BackendError as error:
-            pytest.skip(str(error))
+        backend = WebGpuBackend()
         yield backend
         backend.close()
 

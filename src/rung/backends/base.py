@@ -167,12 +167,16 @@ class Backend(ABC):
         """Ends its threads and frees what it holds."""
 
 
+ALL_FEATURES = "default"
+"""Nothing was switched off."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """What a measurement holds for: a processor, what was switched off on it, what it can do."""
 
     machine: str
-    features: str  # what an environment variable says, or "default"
+    features: str  # what an environment variable says, or ALL_FEATURES
     instructions: tuple[str, ...]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -25,11 +26,15 @@ TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a kernel computed for a case, what it should have, and how far apart they may be."""
+    """What a kernel computed for a case, what it should have, and how far apart they may be.
+
+    seconds: what the run took, as the host saw it.
+    """
 
     result: NDArray[np.float64]
     reference: NDArray[np.float64]
     allowed: NDArray[np.float64] | float
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -146,11 +151,13 @@ def run_inputs(
         memory[node.output.root] = copied(memory[node.output.root])
     there = {tensor: placed(backend, value) for tensor, value in memory.items()}
     program = backend.program([node], [kernel], there)
+    start = time.perf_counter()
     program.submit({})
     program.synchronize()
+    seconds = time.perf_counter() - start
     result = fetched(backend, there[node.output.root])
     computed_in = kernel.options.get("rate", result.type.name)
-    return Outcome(_values(result), expected, _allowed(result, expected, computed_in))
+    return Outcome(_values(result), expected, _allowed(result, expected, computed_in), seconds)
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:

@@ -236,7 +236,12 @@ OptionalOp = Annotated[
     typer.Argument(metavar="OP", help="Such as linear; without it, all.", show_default=False),
 ]
 KernelBackend = Annotated[
-    str, typer.Option("--backend", metavar="NAME", help="Whose kernels: cpu or blas.")
+    str,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Whose kernels: cpu, blas or webgpu, on the GPU that RUNG_GPU names.",
+    ),
 ]
 Form = Annotated[
     str | None,

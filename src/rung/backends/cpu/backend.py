@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from rung import env
 from rung.backends import NAMES, host_memory
-from rung.backends.base import Buffer, Compiling, KernelBackend, Origin, Step
+from rung.backends.base import ALL_FEATURES, Buffer, Compiling, KernelBackend, Origin, Step
 from rung.backends.cpu import cache, machine
 from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.cpu.program import CpuProgram
@@ -81,8 +81,7 @@ class TeamBackend(KernelBackend):
 
     @property
     def origin(self) -> Origin:
-        chosen = host().chosen or "default"
-        return Origin(machine.processor_name(), chosen, tuple(machine.notable_features()))
+        return host_origin()
 
     def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> StoredTensor:
         return host_memory.allocate(kind, shape)
@@ -113,6 +112,12 @@ class TeamBackend(KernelBackend):
     ) -> CpuProgram:
         stored = cast(Mapping[Tensor, StoredTensor], memory)
         return CpuProgram(self.team, nodes, [self.bound(k) for k in kernels], stored, None)
+
+
+def host_origin() -> Origin:
+    """What measurements on this processor hold for."""
+    features = tuple(machine.notable_features())
+    return Origin(machine.processor_name(), host().chosen or ALL_FEATURES, features)
 
 
 def threads_identity(threads: int) -> str:
