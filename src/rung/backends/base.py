@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from rung.backends.recording import Recording
 from rung.graph.ir import Node, Tensor
-from rung.registry import Kernel
+from rung.registry import Cost, Kernel
 from rung.storage import StorageType, StoredTensor
 
 HOST = "host"
@@ -124,8 +124,12 @@ class Backend(ABC):
         """The kernel that computes a node, by the name under which its rates are measured."""
         return None
 
-    def copy_seconds(self, size_bytes: int) -> float | None:
-        """How long bytes take from the host to its memory, or back, where it can tell."""
+    def cost_seconds(self, cost: Cost) -> float | None:
+        """How long operations and bytes take at its limits, where it can tell."""
+        return None
+
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float | None:
+        """How long bytes take from the host to its memory, or to the host, where it can tell."""
         return None
 
     def free_bytes(self) -> int | None:

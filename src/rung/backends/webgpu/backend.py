@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, cast
 
 from rung import env
@@ -14,10 +14,11 @@ from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.gpu import FEATURES, Gpu
 from rung.backends.webgpu.memory import GpuArena, GpuBuffer
 from rung.backends.webgpu.program import GpuProgram, tokens_of
+from rung.backends.webgpu.speeds import Speeds, measure
 from rung.errors import BackendError, KernelError
 from rung.graph.ir import Node, Symbol, Tensor
 from rung.ops import load_kernels
-from rung.registry import MANY, Kernel, select
+from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
 from rung.wgsl import Features
 
@@ -33,6 +34,7 @@ class WebGpuBackend(KernelBackend):
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)
         self.gpu = Gpu(adapters.find(device))
+        self.find_speeds: Callable[[Gpu], Speeds] = measure
         self._selected: dict[object, Kernel | str] = {}
 
     def describe(self) -> dict[str, Any]:
@@ -73,6 +75,23 @@ class WebGpuBackend(KernelBackend):
 
     def kernel_name(self, node: Node) -> str | None:
         return self.kernel(node, 1).name
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """What the GPU does at most, from `find_speeds`: measured when somebody first asks."""
+        return self.find_speeds(self.gpu)
+
+    def cost_seconds(self, cost: Cost) -> float:
+        limits = cost.bytes / self.speeds.copy_gbs, cost.flops / self.speeds.gops["f32"]
+        return self.speeds.dispatch_s + max(limits) / 1e9
+
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float:
+        if to_host:
+            return self.speeds.turn_s + size_bytes / self.speeds.read_gbs / 1e9
+        return size_bytes / self.speeds.write_gbs / 1e9
+
+    def free_bytes(self) -> int | None:
+        return self.gpu.free_bytes
 
     def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
         return gpu_memory.allocate(self.gpu, kind, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -80,6 +81,8 @@ class Gpu:
         limits[storage] = min(limits[storage], _MOST_BINDINGS)
         self.device, wanted = _open(adapter, wanted, limits)
         self.lost = ""
+        self._limit_bytes = _memory_limit()
+        self._used_bytes = 0
         self.has_timestamps = wanted["timestamps"]
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
@@ -107,7 +110,26 @@ class Gpu:
         import wgpu
 
         usage = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
-        return self._buffer(max(16, -(-size_bytes // 16) * 16), usage)
+        size_bytes = max(16, -(-size_bytes // 16) * 16)
+        if self._limit_bytes and self._used_bytes + size_bytes > self._limit_bytes:
+            raise self._no_room(size_bytes)
+        try:
+            buffer = self._buffer(size_bytes, usage)
+        except MemoryLimitError:
+            # What was given back before is free only when the GPU has been waited for.
+            self.wait()
+            buffer = self._buffer(size_bytes, usage)
+        self._used_bytes += size_bytes
+        weakref.finalize(buffer, self._give_back, size_bytes)
+        return buffer
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._used_bytes -= size_bytes
+
+    @property
+    def free_bytes(self) -> int | None:
+        """What RUNG_GPU_MEMORY leaves; None without it, for WebGPU does not tell."""
+        return self._limit_bytes - self._used_bytes if self._limit_bytes else None
 
     def _buffer(self, size_bytes: int, usage: int) -> Any:
         import wgpu
@@ -115,10 +137,16 @@ class Gpu:
         try:
             return self.device.create_buffer(size=size_bytes, usage=usage)
         except (wgpu.GPUError, MemoryError, OverflowError):
-            raise MemoryLimitError(
-                f"{self.adapter.name} has no room for {size_bytes / 2**20:,.0f} MiB more; "
-                "--gpu-layers auto takes what fits, a smaller --context needs less"
-            ) from None
+            raise self._no_room(size_bytes) from None
+
+    def _no_room(self, size_bytes: int) -> MemoryLimitError:
+        used = f"{self._used_bytes / 2**20:,.0f} MiB are in use"
+        if self._limit_bytes:
+            used += f" of the {self._limit_bytes / 2**20:,.0f} that RUNG_GPU_MEMORY allows"
+        return MemoryLimitError(
+            f"{self.adapter.name} has no room for {size_bytes / 2**20:,.1f} MiB more ({used}); "
+            "--gpu-layers auto takes what fits, a smaller --context needs less"
+        )
 
     def uniform(self, size_bytes: int) -> Any:
         """Memory for a few numbers that change from run to run."""
@@ -348,6 +376,15 @@ def _chosen() -> dict[str, bool]:
             raise UsageError(f"RUNG_GPU_FEATURES: {word!r} is not one of {known} or none")
         chosen[name] = False
     return chosen
+
+
+def _memory_limit() -> int:
+    """Bytes that RUNG_GPU_MEMORY allows; 0 without a limit."""
+    text = env.GPU_MEMORY.get().replace(" ", "")
+    try:
+        return env.parse_bytes(text) if text else 0
+    except ValueError:
+        raise UsageError(f"RUNG_GPU_MEMORY is {text!r}, expected a size such as 8G") from None
 
 
 def _open(
