@@ -82,11 +82,13 @@ class Backend(ABC):
     """A processor with its memory and kernels.
 
     memory: the name of what `allocate` gives. alignment: of tensors in an arena, in bytes.
+    takes_f16: whether its kernels read keys and values in float16.
     """
 
     name: str
     memory: str = HOST
     alignment: int = 64
+    takes_f16: bool = True
 
     @property
     def engine(self) -> Backend:

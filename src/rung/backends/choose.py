@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from rung import env
 from rung.backends.base import Backend
+from rung.backends.webgpu import adapters
 from rung.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Devices:
     threads: int | None = None
     threads_batch: int | None = None
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the device is a GPU."""
+        return adapters.is_name(self.device)
+
 
 def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """The backends for a model, greatest priority first, the CPU last.
@@ -61,8 +67,6 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
 def _device(name: str, cpu: TeamBackend) -> list[Backend]:
     if name == "cpu":
         return []
-    from rung.backends.webgpu import adapters
-
     if adapters.is_name(name):
         from rung.backends.webgpu.backend import WebGpuBackend
 

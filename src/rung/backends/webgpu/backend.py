@@ -34,6 +34,7 @@ class WebGpuBackend(KernelBackend):
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)
         self.gpu = Gpu(adapters.find(device))
+        self.takes_f16 = self.gpu.features.f16
         self.find_speeds: Callable[[Gpu], Speeds] = measure
         self._selected: dict[object, Kernel | str] = {}
 
