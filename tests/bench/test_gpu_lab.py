@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gpus import need_gpu
+from gpu import require_gpu
 from rung import ops
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.speeds import Speeds
@@ -25,7 +25,7 @@ LIMITS = {0: Limits(0, 100.0, 100.0, (), {"f32": Peak(1e3, "fma")})}
 
 @pytest.fixture(scope="module")
 def gpu() -> Iterator[WebGpuBackend]:
-    need_gpu()
+    require_gpu()
     with opened("webgpu") as backend:
         assert isinstance(backend, WebGpuBackend)
         yield backend

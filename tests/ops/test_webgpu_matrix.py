@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gpus import need_gpu
+from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.bench.matrix import check_op
 from rung.bench.targets import load_backend
@@ -27,7 +27,7 @@ WITH_KERNELS = sorted(
 @pytest.fixture(scope="module", params=CHOSEN, ids=lambda chosen: chosen or "all")
 def gpu(request: pytest.FixtureRequest) -> Iterator[WebGpuBackend]:
     """A GPU with some features; one device at a time."""
-    need_gpu()
+    require_gpu()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUNG_GPU_FEATURES", request.param)
         backend = WebGpuBackend()

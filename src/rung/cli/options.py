@@ -126,7 +126,9 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        help="The processor that takes layers before the CPU does; `rung devices` lists them.",
+        help="The processor that takes layers before the CPU does: webgpu is the best GPU, "
+        "webgpu:1 the second, vulkan, metal and dx12 are GPUs on that interface; `rung devices` "
+        "lists them.",
         rich_help_panel=_PLACING,
     ),
 ]

@@ -104,6 +104,8 @@ def draft(
             )
             for tokens in batches
         }
+        for plan in plans.values():
+            _ = plan.seconds  # a device measures itself when first asked, while it is open
         sizes = {"T": most, "R": most}
         memory = _memory(graph, backends, homes, plans, sizes)
     finally:

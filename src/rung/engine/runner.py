@@ -149,6 +149,9 @@ class ModelRunner:
 
     @profile.setter
     def profile(self, profile: Profile | None) -> None:
+        if profile is not None:
+            # A device measures itself when first asked, while it is open; summaries ask later.
+            _ = self.executor.plan(1).seconds
         self.executor.profile = profile
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:

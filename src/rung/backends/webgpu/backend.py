@@ -179,6 +179,25 @@ def feature_names(gpu: Gpu) -> list[str]:
     return [name for name in FEATURES if gpu.features.has(name)]
 
 
+def describe_all() -> dict[str, dict[str, Any]]:
+    """Every adapter by the name that --device takes, or why there is none; for `rung devices`."""
+    try:
+        found = adapters.adapters() or [adapters.find(NAME)]
+    except BackendError as error:
+        return {NAME: {"unavailable": str(error)}}
+    facts: dict[str, dict[str, Any]] = {}
+    for adapter in found:
+        name = f"{NAME}:{adapter.index}" if len(found) > 1 else NAME
+        try:
+            gpu = Gpu(adapter)
+        except BackendError as error:
+            facts[name] = {"what": f"{adapter.name} ({adapter.kind})", "unavailable": str(error)}
+            continue
+        facts[name] = describe(gpu)
+        gpu.close()
+    return facts
+
+
 def describe(gpu: Gpu) -> dict[str, Any]:
     """What was found, for people."""
     adapter, features = gpu.adapter, gpu.features
@@ -190,4 +209,5 @@ def describe(gpu: Gpu) -> dict[str, Any]:
         "lanes of a subgroup": features.subgroup_size or "unknown",
         "largest binding bytes": features.binding_bytes,
         "memory of a workgroup bytes": features.workgroup_bytes,
+        "most threads of a workgroup": features.invocations,
     }
