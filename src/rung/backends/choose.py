@@ -54,14 +54,21 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """
     from rung.backends.cpu.backend import CpuBackend
 
-    if devices.device.partition(":")[0] not in DEVICES:
-        raise UsageError(f"device is {devices.device!r}, expected one of {', '.join(DEVICES)}")
+    check_device(devices.device)
     cpu = CpuBackend(devices.threads, devices.threads_batch)
     try:
         return [*_device(devices.device, cpu), *_blas(devices.blas, cpu, with_blas), cpu]
     except BaseException:
         cpu.close()
         raise
+
+
+def check_device(name: str) -> None:
+    """Raises UsageError for a name of no device, BackendError for a GPU that is not there."""
+    if name.partition(":")[0] not in DEVICES:
+        raise UsageError(f"device is {name!r}, expected one of {', '.join(DEVICES)}")
+    if adapters.is_name(name):
+        adapters.find(name)
 
 
 def _device(name: str, cpu: TeamBackend) -> list[Backend]:

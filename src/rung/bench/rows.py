@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rung import __version__
-from rung.backends.base import KernelBackend
+from rung.backends.base import Origin
 from rung.backends.cpu.backend import host_origin
 from rung.bench.machine import Limits
 from rung.bench.prepare import WORKGROUP, Prepared
@@ -145,16 +145,16 @@ def make_row(
         speedup_over_1=over,
         selected=selected,
         worst_error_of_allowed=entry.outcome.share,
-        **origin(entry.backend),
+        **origin(entry.backend.origin),
     )
 
 
-def origin(backend: KernelBackend | None = None) -> dict[str, Any]:
+def origin(place: Origin | None = None) -> dict[str, Any]:
     """Where a row is from: the processor, what may be used of it, and the source that ran.
 
-    backend: whose processor; None is this one.
+    place: None is this processor.
     """
-    here = backend.origin if backend is not None else host_origin()
+    here = host_origin() if place is None else place
     return {
         "machine": here.machine,
         "features": here.features,
