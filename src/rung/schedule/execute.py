@@ -22,6 +22,7 @@ from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
 from rung.schedule.split import Copy
 from rung.storage import StoredTensor
+from rung.storage.mapped import let_go
 
 Uploading = Callable[[int, int, str], None]
 """Told before a weight goes to a device: bytes done, of how many, its name."""
@@ -257,6 +258,7 @@ class Executor:
         """Copies a weight to a backend, which has room for it; its bytes."""
         stored = self._weights[tensor]
         backend.write(self._resident[tensor, backend.memory], stored, stored.shape)
+        let_go(stored)
         return stored.size_bytes
 
     def _compile(self, plan: Plan) -> _Compiled:

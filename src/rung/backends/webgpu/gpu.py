@@ -83,6 +83,7 @@ class Gpu:
         self.lost = ""
         self._limit_bytes = _memory_limit()
         self._used_bytes = 0
+        self._staged_bytes = 0  # written, and not known to be done
         self.has_timestamps = wanted["timestamps"]
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
@@ -160,14 +161,17 @@ class Gpu:
         if len(flat) % 4:
             flat = np.concatenate([flat, np.zeros(-len(flat) % 4, np.uint8)])
         for start in range(0, len(flat), CHUNK_BYTES):
-            self.queue.write_buffer(buffer, offset + start, flat[start : start + CHUNK_BYTES])
-            if len(flat) > CHUNK_BYTES:
+            chunk = flat[start : start + CHUNK_BYTES]
+            self.queue.write_buffer(buffer, offset + start, chunk)
+            self._staged_bytes += len(chunk)
+            if self._staged_bytes >= CHUNK_BYTES:
                 self.flush()
 
     def flush(self) -> None:
         """Submits what was written and waits, so that staging memory is free again."""
         self.queue.submit([self.device.create_command_encoder().finish()])
         self.wait()
+        self._staged_bytes = 0
 
     def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
         """Bytes of a buffer, once all work before is done."""
@@ -250,6 +254,7 @@ class Gpu:
         encoder = self.device.create_command_encoder()
         self.encode(encoder, commands)
         self.queue.submit([encoder.finish()])
+        self._staged_bytes = 0
 
     def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
         """Adds commands to an encoder as one compute pass.
