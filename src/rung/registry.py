@@ -103,6 +103,16 @@ class Kernel:
         return f"{self.op.name}{form}/{self.backend}={self.version}"
 
     @property
+    def terms(self) -> str:
+        """When it may run besides what it accepts: "T 2 to 11, with subgroups"; or nothing."""
+        low, high = self.tokens
+        several = f"T {low} to {high}" if high < MANY else f"T from {low}"
+        words = [several] if (low, high) != (1, MANY) else []
+        if features := self.options.get("features", ()):
+            words.append(f"with {' and '.join(features)}")
+        return ", ".join(words)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The features it needs that this processor does not have, or may not use."""
         return tuple(name for name in self.needs if not host().has(name))
