@@ -37,6 +37,9 @@ GPU_FEATURES = Variable(
     "RUNG_GPU_FEATURES", "", 'GPU features to switch off, as "-f16,-subgroups" or "none"'
 )
 GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
+GPU_FUSE = Variable(
+    "RUNG_GPU_FUSE", "", 'ops that neighbors are not fused to, as "-norm_qkv,-norm_mlp" or "none"'
+)
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
@@ -44,7 +47,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
+    *(GPU_FEATURES, GPU_WAIT, GPU_FUSE, SCHED_DEBUG, DATA),
 )
 
 
