@@ -9,7 +9,8 @@ A file is WGSL with four liberties:
 - `#if NAME`, `#if !NAME`, `#else`, `#endif` keep lines where NAME is true: an optional input that
   is there, a feature of the GPU (f16, subgroups), or a constant.
 - `#include "file.wgsl" NAME=text …` puts a file in place, from the kernel's folder or from
-  rung/wgsl, with each word NAME in it replaced.
+  rung/wgsl, with each word NAME in it replaced, alone or before an underscore; in the file's own
+  conditions too, so that one file serves tensors of several types in one shader.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def expand(
     """
     known = dict(conditions)
     known |= {name: bool(value) for name, value in constants.items() if isinstance(value, bool)}
-    body = _resolve(path, known)
+    body = _kept(path, _text(path), known)
     head = [_constant(name, value) for name, value in constants.items()]
     if known.get("matrices") and "coop_mat" in body:
         head.insert(0, "enable wgpu_cooperative_matrix;")
@@ -92,11 +93,11 @@ def _text(path: Path) -> str:
         raise KernelError(f"{path}: {error.strerror}") from None
 
 
-def _resolve(path: Path, known: Mapping[str, bool]) -> str:
+def _kept(path: Path, text: str, known: Mapping[str, bool]) -> str:
     """The lines of a file that conditions leave, with those of the files that it includes."""
     kept: list[str] = []
     open_conditions: list[bool] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         word, _, rest = line.strip().partition(" ")
         if word == "#if":
             name = rest.strip()
@@ -118,8 +119,9 @@ def _resolve(path: Path, known: Mapping[str, bool]) -> str:
 def _included(path: Path, words: list[str], known: Mapping[str, bool]) -> str:
     name = words[0].strip('"')
     beside = path.parent / name
-    text = _resolve(beside if beside.exists() else Path(__file__).parent / name, known)
+    found = beside if beside.exists() else Path(__file__).parent / name
+    text = _text(found)
     for word in words[1:]:
         old, _, new = word.partition("=")
         text = re.sub(rf"\b{re.escape(old)}(?=\b|_)", new, text)
-    return text
+    return _kept(found, text, known)
