@@ -123,14 +123,15 @@ def _may_wait(
     """Whether all members may run where the last of them stands.
 
     Memory is shared by tensors whose lives do not meet, and lives change here: what the fused node
-    reads must still be there, and what it writes must not be what it reads.
+    reads must still be there, and each have memory of its own, as must what it writes.
     """
     read = {tensor.root for tensor in fused.tensors}
     written = {tensor.root for tensor in fused.written}
-    sources = frozenset().union(*(places(root) for root in read - written))
-    targets = frozenset().union(*(places(root) for root in written))
-    if sources & targets:
-        return False
+    used: set[int] = set()
+    for root in read | written:
+        if used & places(root):
+            return False
+        used |= places(root)
     made = {nodes[i].output.root for i in members}
     for i in range(min(members), max(members)):
         if i in members:
@@ -139,7 +140,7 @@ def _may_wait(
         root = between.output.root
         if i in taken or any(tensor.root in made for tensor in between.tensors):
             return False
-        if root not in read and places(root) & (sources | targets):
+        if root not in read and used & places(root):
             return False
     return True
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from rung.ops.attention.op import PAGE, cache_write, cache_write_keys, pages, places, rope
+from rung.ops.attention.op import PAGE, cache_write, cache_write_keys, pages, random_places, rope
 from rung.ops.linear.op import linear
 from rung.ops.mlp.op import gelu, softcap, swiglu
 from rung.ops.norm.op import layer_norm, rms_norm
@@ -57,7 +57,7 @@ def _caches(
     return {
         "cache_SGPDL": rng.standard_normal((S, G, pages(C), D, PAGE)),
         "cache_SGCD": rng.standard_normal((S, G, C, D)),
-        **places(rng, T, S, C),
+        **random_places(rng, T, S, C),
     }
 
 
