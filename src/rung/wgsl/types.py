@@ -44,6 +44,7 @@ _FAMILIES = {
     "BYTES": ("i8", "i8_g", "q8_0"),
     "LEVELS": ("q4_0", "q4_k", "q5_k", "q6_k"),
     "K_BLOCKS": ("q4_k", "q5_k"),
+    "WHOLE": ("q5_k", "q6_k"),
 }
 
 

@@ -22,6 +22,32 @@
 const TENSOR_UNITS = WIDTH / TENSOR_UNIT;
 alias TENSOR_Values = array<vec4<f32>, TENSOR_UNIT / 4u>;
 
+// Whole numbers become floats where they lie: bits in the lower half of a word, or of one that is
+// shifted by 16, are the last bits of a float of 2^23, from which 2^23 is taken. That is exact, takes
+// two instructions, and leaves every other value 256 times as large: `down` belongs with it, and
+// costs least on the activations, which several rows share. Converting takes a slower unit on many
+// GPUs.
+const TENSOR_FLOAT = 0x4b000000u;
+const TENSOR_DOWN = vec4(1.0, 0.00390625, 1.0, 0.00390625);
+
+// The bytes of a word, less `zero`, not yet times TENSOR_DOWN.
+fn TENSOR_bytes(word: u32, zero: f32) -> vec4<f32> {
+    let high = word >> 16u;
+    let bits = vec4(word, word, high, high) & vec4(0xffu, 0xff00u, 0xffu, 0xff00u);
+    let less = vec4(8388608.0) + zero * vec4(1.0, 256.0, 1.0, 256.0);
+    return bitcast<vec4<f32>>(bits | vec4(TENSOR_FLOAT)) - less;
+}
+
+// The lower halves of the bytes of a word, likewise.
+fn TENSOR_low(word: u32, zero: f32) -> vec4<f32> {
+    return TENSOR_bytes(word & 0x0f0f0f0fu, zero);
+}
+
+// The upper halves, 16 times as large beside.
+fn TENSOR_upper(word: u32, zero: f32) -> vec4<f32> {
+    return TENSOR_bytes(word & 0xf0f0f0f0u, 16.0 * zero);
+}
+
 fn TENSOR_half(word: u32, index: u32) -> f32 {
     let both = unpack2x16float(word);
     return select(both.x, both.y, (index & 1u) == 1u);
@@ -90,12 +116,12 @@ fn TENSOR_scale(row: u32, unit: u32) -> f32 {
 #endif
 
 fn TENSOR_signed(word: u32) -> vec4<f32> {
-    return vec4<f32>(unpack4xI8(word));
+    return TENSOR_bytes(word ^ 0x80808080u, 128.0);
 }
 
 fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
     let w = TENSOR[row * TENSOR_UNITS + unit];
-    let scale = TENSOR_scale(row, unit);
+    let scale = TENSOR_scale(row, unit) * TENSOR_DOWN;
     return TENSOR_Values(
         scale * TENSOR_signed(w.x),
         scale * TENSOR_signed(w.y),
@@ -106,10 +132,10 @@ fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let w = TENSOR[row * TENSOR_UNITS + unit];
-    var sums = TENSOR_signed(w.x) * x[0];
-    sums = fma(TENSOR_signed(w.y), x[1], sums);
-    sums = fma(TENSOR_signed(w.z), x[2], sums);
-    sums = fma(TENSOR_signed(w.w), x[3], sums);
+    var sums = TENSOR_signed(w.x) * (TENSOR_DOWN * x[0]);
+    sums = fma(TENSOR_signed(w.y), TENSOR_DOWN * x[1], sums);
+    sums = fma(TENSOR_signed(w.z), TENSOR_DOWN * x[2], sums);
+    sums = fma(TENSOR_signed(w.w), TENSOR_DOWN * x[3], sums);
     return TENSOR_scale(row, unit) * ((sums.x + sums.y) + (sums.z + sums.w));
 }
 #endif
@@ -127,7 +153,8 @@ fn TENSOR_finished(row: u32, sum: f32) -> f32 {
 #endif
 
 // Types of 4 to 6 bits: a unit is 32 values, each a level times a scale less an offset; scales and
-// offsets are those of vec4s 0 and 1, 2 and 3, 4 and 5, 6 and 7 of the unit.
+// offsets are those of vec4s 0 and 1, 2 and 3, 4 and 5, 6 and 7 of the unit. Levels are not yet times
+// TENSOR_DOWN, or TENSOR_DOWN_UPPER from vec4 4 on.
 #if TENSOR_LEVELS
 const TENSOR_UNIT = 32u;
 
@@ -137,10 +164,11 @@ struct TENSOR_Unit {
     offsets: vec4<f32>,
 }
 
-// Bytes below 128, less a constant.
-fn TENSOR_bytes(word: u32, less: f32) -> vec4<f32> {
-    return vec4<f32>(unpack4xU8(word)) - vec4(less);
-}
+#if TENSOR_WHOLE
+const TENSOR_DOWN_UPPER = TENSOR_DOWN;
+#else
+const TENSOR_DOWN_UPPER = TENSOR_DOWN * 0.0625;
+#endif
 
 // Scale and minimum of a sub-block, each of 6 bits, from the 12 bytes of a K type.
 fn TENSOR_six_bits(words: vec3<u32>, sub: u32) -> vec2<f32> {
@@ -158,13 +186,11 @@ var<storage, read> TENSOR_scales: array<u32>;
 fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let block = row * TENSOR_UNITS + unit;
     let w = TENSOR[block];
-    let low = w & vec4(0x0f0f0f0fu);
-    let high = (w >> vec4(4u)) & vec4(0x0f0f0f0fu);
     let levels = TENSOR_Values(
-        TENSOR_bytes(low.x, 8.0), TENSOR_bytes(low.y, 8.0),
-        TENSOR_bytes(low.z, 8.0), TENSOR_bytes(low.w, 8.0),
-        TENSOR_bytes(high.x, 8.0), TENSOR_bytes(high.y, 8.0),
-        TENSOR_bytes(high.z, 8.0), TENSOR_bytes(high.w, 8.0),
+        TENSOR_low(w.x, 8.0), TENSOR_low(w.y, 8.0),
+        TENSOR_low(w.z, 8.0), TENSOR_low(w.w, 8.0),
+        TENSOR_upper(w.x, 8.0), TENSOR_upper(w.y, 8.0),
+        TENSOR_upper(w.z, 8.0), TENSOR_upper(w.w, 8.0),
     );
     let scale = TENSOR_half(TENSOR_scales[block / 2u], block);
     return TENSOR_Unit(levels, vec4(scale), vec4(0.0));
@@ -186,19 +212,24 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let sub = unit & 6u;
     let head = TENSOR[block];
     let w = TENSOR[block + TENSOR_BLOCK - 8u + (unit & 7u)];
-    var low = w & vec4(0x0f0f0f0fu);
-    var high = (w >> vec4(4u)) & vec4(0x0f0f0f0fu);
-#if TENSOR_Q5_K
+#if TENSOR_Q4_K
+    let levels = TENSOR_Values(
+        TENSOR_low(w.x, 0.0), TENSOR_low(w.y, 0.0),
+        TENSOR_low(w.z, 0.0), TENSOR_low(w.w, 0.0),
+        TENSOR_upper(w.x, 0.0), TENSOR_upper(w.y, 0.0),
+        TENSOR_upper(w.z, 0.0), TENSOR_upper(w.w, 0.0),
+    );
+#else
     let fifth = TENSOR[block + 1u + (unit & 1u)] >> vec4(sub);
-    low |= (fifth << vec4(4u)) & vec4(0x10101010u);
-    high |= (fifth << vec4(3u)) & vec4(0x10101010u);
-#endif
+    let low = (w & vec4(0x0f0f0f0fu)) | ((fifth << vec4(4u)) & vec4(0x10101010u));
+    let high = ((w >> vec4(4u)) & vec4(0x0f0f0f0fu)) | ((fifth << vec4(3u)) & vec4(0x10101010u));
     let levels = TENSOR_Values(
         TENSOR_bytes(low.x, 0.0), TENSOR_bytes(low.y, 0.0),
         TENSOR_bytes(low.z, 0.0), TENSOR_bytes(low.w, 0.0),
         TENSOR_bytes(high.x, 0.0), TENSOR_bytes(high.y, 0.0),
         TENSOR_bytes(high.z, 0.0), TENSOR_bytes(high.w, 0.0),
     );
+#endif
     let d = unpack2x16float(head.x);
     let first = d * TENSOR_six_bits(head.yzw, sub);
     let second = d * TENSOR_six_bits(head.yzw, sub + 1u);
@@ -248,20 +279,24 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
 fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
     let w = TENSOR_unit(row, unit);
     return TENSOR_Values(
-        w.levels[0] * w.scales.x - w.offsets.x, w.levels[1] * w.scales.x - w.offsets.x,
-        w.levels[2] * w.scales.y - w.offsets.y, w.levels[3] * w.scales.y - w.offsets.y,
-        w.levels[4] * w.scales.z - w.offsets.z, w.levels[5] * w.scales.z - w.offsets.z,
-        w.levels[6] * w.scales.w - w.offsets.w, w.levels[7] * w.scales.w - w.offsets.w,
+        w.levels[0] * (w.scales.x * TENSOR_DOWN) - w.offsets.x,
+        w.levels[1] * (w.scales.x * TENSOR_DOWN) - w.offsets.x,
+        w.levels[2] * (w.scales.y * TENSOR_DOWN) - w.offsets.y,
+        w.levels[3] * (w.scales.y * TENSOR_DOWN) - w.offsets.y,
+        w.levels[4] * (w.scales.z * TENSOR_DOWN_UPPER) - w.offsets.z,
+        w.levels[5] * (w.scales.z * TENSOR_DOWN_UPPER) - w.offsets.z,
+        w.levels[6] * (w.scales.w * TENSOR_DOWN_UPPER) - w.offsets.w,
+        w.levels[7] * (w.scales.w * TENSOR_DOWN_UPPER) - w.offsets.w,
     );
 }
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let w = TENSOR_unit(row, unit);
     let sums = vec4(
-        dot(w.levels[0], x[0]) + dot(w.levels[1], x[1]),
-        dot(w.levels[2], x[2]) + dot(w.levels[3], x[3]),
-        dot(w.levels[4], x[4]) + dot(w.levels[5], x[5]),
-        dot(w.levels[6], x[6]) + dot(w.levels[7], x[7]),
+        dot(w.levels[0], TENSOR_DOWN * x[0]) + dot(w.levels[1], TENSOR_DOWN * x[1]),
+        dot(w.levels[2], TENSOR_DOWN * x[2]) + dot(w.levels[3], TENSOR_DOWN * x[3]),
+        dot(w.levels[4], TENSOR_DOWN_UPPER * x[4]) + dot(w.levels[5], TENSOR_DOWN_UPPER * x[5]),
+        dot(w.levels[6], TENSOR_DOWN_UPPER * x[6]) + dot(w.levels[7], TENSOR_DOWN_UPPER * x[7]),
     );
 #if TENSOR_K_BLOCKS
     let ones = vec4(1.0);

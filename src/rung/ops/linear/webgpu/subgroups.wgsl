@@ -19,17 +19,20 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let first = ((group.x + group.y * groups.x) * subgroups + subgroup) * ROWS_EACH;
-    var sums: array<f32, ROWS_EACH>;
+#repeat r ROWS_EACH
+    let row_r = min(first + r, N - 1u);
+    var sum_r = 0.0;
+#end
     for (var unit = lane; unit < w_NK_UNITS; unit += lanes) {
         let x = w_NK_activations(0u, unit);
-        for (var r = 0u; r < ROWS_EACH; r++) {
-            sums[r] += w_NK_dot_unit(min(first + r, N - 1u), unit, x);
-        }
+#repeat r ROWS_EACH
+        sum_r += w_NK_dot_unit(row_r, unit, x);
+#end
     }
-    for (var r = 0u; r < ROWS_EACH; r++) {
-        let sum = subgroupAdd(sums[r]);
-        if (lane == r % lanes && first + r < N) {
-            store(0u, first + r, sum);
-        }
+#repeat r ROWS_EACH
+    sum_r = subgroupAdd(sum_r);
+    if (lane == r % lanes && first + r < N) {
+        store(0u, first + r, sum_r);
     }
+#end
 }
