@@ -36,7 +36,8 @@ def split(call: Call) -> list[Dispatch]:
     each = heads_each(call)
     splits = splits_of(call, each)
     threads = _QUADS * (16 if each < 3 else 8)
-    known = {"EACH": each, "SPLITS": splits}
+    steps = ceil_div(4 * _QUADS, threads // (width // 4))
+    known = {"EACH": each, "SPLITS": splits, "STEPS": steps}
     alone = splits == 1
     scratch = {
         "split_values": lambda tokens: tokens * heads * splits * width * 4,
@@ -68,7 +69,11 @@ def tiles(call: Call) -> Dispatch:
     return Dispatch(
         "tiles.wgsl",
         lambda tokens: (call.size("H"), ceil_div(tokens, block), 1),
-        {"BLOCK": block, **constants(call, call.spec("k_SGPDL").type)},
+        {
+            "BLOCK": block,
+            "EACH": ceil_div(width // 4, _QUADS),
+            **constants(call, call.spec("k_SGPDL").type),
+        },
     )
 
 

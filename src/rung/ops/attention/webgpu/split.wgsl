@@ -20,7 +20,6 @@ const QUADS = L / 4u; // of positions in a page
 const PARTS = THREADS / QUADS; // of a head's width, where scores are made
 const COLUMNS = D / 4u;
 const BANDS = THREADS / COLUMNS; // of a page's positions, where values are summed
-const STEPS = (L + BANDS - 1u) / BANDS;
 
 var<workgroup> queries: array<f32, EACH * D>;
 var<workgroup> parts: array<vec4<f32>, max(EACH * THREADS, THREADS)>;
@@ -49,29 +48,29 @@ fn main(
     let part = lane / QUADS;
     let column = lane % COLUMNS;
     let band = lane / COLUMNS;
-    var sums: array<vec4<f32>, EACH>;
-    var totals: array<f32, EACH>;
-    var greatest: array<f32, EACH>;
-    for (var e = 0u; e < EACH; e++) {
-        greatest[e] = -1e30;
-    }
+#repeat e EACH
+    var sum_e = vec4(0.0);
+    var total_e = 0.0;
+    var greatest_e = -1e30;
+#end
     for (var page = first / L + split; page * L < end; page += SPLITS) {
         // Values are asked for before scores are there: the two waits become one.
-        var values: array<vec4<f32>, STEPS>;
-        for (var i = 0u; i < STEPS; i++) {
-            let at = min(page * L + band + i * BANDS, end - 1u);
-            values[i] = vec4<f32>(v_SGCD[(head * C + at) * COLUMNS + column]);
-        }
-        var products = array<vec4<f32>, EACH>();
+#repeat i STEPS
+        let at_i = min(page * L + band + i * BANDS, end - 1u);
+        let value_i = v_SGCD[(head * C + at_i) * COLUMNS + column];
+#end
+#repeat e EACH
+        var product_e = vec4(0.0);
+#end
         for (var d = part; d < D; d += PARTS) {
             let k = vec4<f32>(k_SGPDL[((head * P + page) * D + d) * QUADS + quad]);
-            for (var e = 0u; e < EACH; e++) {
-                products[e] += queries[e * D + d] * k;
-            }
+#repeat e EACH
+            product_e += queries[e * D + d] * k;
+#end
         }
-        for (var e = 0u; e < EACH; e++) {
-            parts[(part * EACH + e) * QUADS + quad] = products[e];
-        }
+#repeat e EACH
+        parts[(part * EACH + e) * QUADS + quad] = product_e;
+#end
         workgroupBarrier();
         for (var i = lane; i < EACH * QUADS; i += THREADS) {
             var score = parts[i];
@@ -87,51 +86,52 @@ fn main(
             scores[i] = select(vec4(-1e30), score, seen);
         }
         workgroupBarrier();
-        for (var e = 0u; e < EACH; e++) {
-            var highest = scores[e * QUADS];
-            for (var i = 1u; i < QUADS; i++) {
-                highest = max(highest, scores[e * QUADS + i]);
-            }
-            let most = max(max(highest.x, highest.y), max(highest.z, highest.w));
-            let now = max(greatest[e], most);
-            let shrink = exp(greatest[e] - now);
-            greatest[e] = now;
-            sums[e] *= shrink;
-            totals[e] *= shrink;
+#repeat e EACH
+        var highest_e = scores[e * QUADS];
+        for (var i = 1u; i < QUADS; i++) {
+            highest_e = max(highest_e, scores[e * QUADS + i]);
         }
-        for (var i = 0u; i < STEPS; i++) {
-            let l = band + i * BANDS;
-            let at = page * L + l;
-            if (l < L && at >= first && at < end) {
-                for (var e = 0u; e < EACH; e++) {
-                    let weight = exp(scores[e * QUADS + l / 4u][l & 3u] - greatest[e]);
-                    totals[e] += weight;
-                    sums[e] += weight * values[i];
-                }
-            }
+        let now_e = max(
+            max(greatest_e, max(highest_e.x, highest_e.y)), max(highest_e.z, highest_e.w)
+        );
+        let shrink_e = exp(greatest_e - now_e);
+        greatest_e = now_e;
+        sum_e *= shrink_e;
+        total_e *= shrink_e;
+#end
+#repeat i STEPS
+        let l_i = band + i * BANDS;
+        if (l_i < L && page * L + l_i >= first && page * L + l_i < end) {
+            let v_i = vec4<f32>(value_i);
+#repeat e EACH
+            let weight_e = exp(scores[e * QUADS + l_i / 4u][l_i & 3u] - greatest_e);
+            total_e += weight_e;
+            sum_e += weight_e * v_i;
+#end
         }
+#end
     }
-    for (var e = 0u; e < EACH; e++) {
-        workgroupBarrier();
-        parts[lane] = sums[e];
-        part_totals[lane] = totals[e];
-        workgroupBarrier();
-        if (lane < COLUMNS) {
-            var sum = parts[lane];
-            var total = part_totals[lane];
-            for (var b = 1u; b < BANDS; b++) {
-                sum += parts[b * COLUMNS + lane];
-                total += part_totals[b * COLUMNS + lane];
-            }
-            let row = t * H + h + e;
+#repeat e EACH
+    workgroupBarrier();
+    parts[lane] = sum_e;
+    part_totals[lane] = total_e;
+    workgroupBarrier();
+    if (lane < COLUMNS) {
+        var sum = parts[lane];
+        var total = part_totals[lane];
+        for (var b = 1u; b < BANDS; b++) {
+            sum += parts[b * COLUMNS + lane];
+            total += part_totals[b * COLUMNS + lane];
+        }
+        let row = t * H + h + e;
 #if ALONE
-            y_THD[row * COLUMNS + lane] = sum / total;
+        y_THD[row * COLUMNS + lane] = sum / total;
 #else
-            split_values[(row * SPLITS + split) * COLUMNS + lane] = sum;
-            if (lane == 0u) {
-                split_sums[row * SPLITS + split] = vec2(greatest[e], total);
-            }
-#endif
+        split_values[(row * SPLITS + split) * COLUMNS + lane] = sum;
+        if (lane == 0u) {
+            split_sums[row * SPLITS + split] = vec2(greatest_e, total);
         }
+#endif
     }
+#end
 }

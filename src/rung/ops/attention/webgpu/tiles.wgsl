@@ -2,7 +2,7 @@
 // T tokens, H query heads, G key/value heads, D head width, C positions, P pages of L positions
 //
 // A thread makes the scores of four queries with four positions, then sums four values, or several
-// fours, for its four queries. Source of keeping scores on chip: Dao et al., FlashAttention, 2022.
+// fours (EACH), for its four queries. Source of keeping scores on chip: Dao et al., FlashAttention, 2022.
 
 var<storage, read> q_THD: array<f32>;
 var<storage, read> k_SGPDL: array<vec4<Element>>;
@@ -15,7 +15,6 @@ const QUADS = L / 4u;
 const GROUPS = BLOCK / 4u; // of four queries
 const THREADS = QUADS * GROUPS;
 const COLUMNS = D / 4u;
-const EACH = (COLUMNS + QUADS - 1u) / QUADS;
 
 var<workgroup> queries: array<vec4<f32>, D * GROUPS>;
 var<workgroup> weights: array<vec4<f32>, L * GROUPS>;
@@ -56,7 +55,9 @@ fn main(
     workgroupBarrier();
     let quad = lane % QUADS;
     let mine = lane / QUADS;
-    var sums: array<array<vec4<f32>, 4>, EACH>;
+#repeat i EACH
+    var sum_i = mat4x4<f32>();
+#end
     var totals = vec4(0.0);
     var greatest = vec4(-1e30);
     // Neighboring tokens of one slot go through its keys together.
@@ -79,28 +80,26 @@ fn main(
         let end = select(vec4(0u), own_end, is_mine);
         run = stop;
         for (var page = low / L; page * L < high; page++) {
-            var scores = array<vec4<f32>, 4>();
+            var scores = mat4x4<f32>();
             for (var d = 0u; d < D; d++) {
                 let k = vec4<f32>(k_SGPDL[((head * P + page) * D + d) * QUADS + quad]);
                 let q = queries[d * GROUPS + mine];
-                scores[0] += q.x * k;
-                scores[1] += q.y * k;
-                scores[2] += q.z * k;
-                scores[3] += q.w * k;
+#repeat c 4
+                scores[c] += q[c] * k;
+#end
             }
             let at = vec4(page * L + quad * 4u) + vec4(0u, 1u, 2u, 3u);
             var highest: vec4<f32>;
-            for (var q = 0u; q < 4u; q++) {
-                var score = scores[q];
-                if (softcap > 0.0) {
-                    let capped = clamp(score / max(softcap, 1e-30), vec4(-15.0), vec4(15.0));
-                    score = softcap * tanh(capped);
-                }
-                let seen = (at >= vec4(first[q])) & (at < vec4(end[q]));
-                score = select(vec4(-1e30), score, seen);
-                scores[q] = score;
-                highest[q] = max(max(score.x, score.y), max(score.z, score.w));
+#repeat c 4
+            var score_c = scores[c];
+            if (softcap > 0.0) {
+                let capped_c = clamp(score_c / max(softcap, 1e-30), vec4(-15.0), vec4(15.0));
+                score_c = softcap * tanh(capped_c);
             }
+            let seen_c = (at >= vec4(first[c])) & (at < vec4(end[c]));
+            score_c = select(vec4(-1e30), score_c, seen_c);
+            highest[c] = max(max(score_c.x, score_c.y), max(score_c.z, score_c.w));
+#end
             reduced[lane] = highest;
             workgroupBarrier();
             for (var i = 0u; i < QUADS; i++) {
@@ -110,30 +109,28 @@ fn main(
             let shrink = exp(greatest - highest);
             greatest = highest;
             totals *= shrink;
-            for (var q = 0u; q < 4u; q++) {
-                let seen = scores[q] > vec4(-1e29);
-                scores[q] = select(vec4(0.0), exp(scores[q] - vec4(highest[q])), seen);
-                for (var i = 0u; i < EACH; i++) {
-                    sums[i][q] *= shrink[q];
-                }
-            }
-            for (var j = 0u; j < 4u; j++) {
-                let weight = vec4(scores[0][j], scores[1][j], scores[2][j], scores[3][j]);
-                totals += weight;
-                weights[(quad * 4u + j) * GROUPS + mine] = weight;
-            }
+#repeat c 4
+            score_c = select(vec4(0.0), exp(score_c - vec4(highest[c])), seen_c);
+#repeat i EACH
+            sum_i[c] *= shrink[c];
+#end
+#end
+#repeat j 4
+            let weight_j = vec4(score_0[j], score_1[j], score_2[j], score_3[j]);
+            totals += weight_j;
+            weights[(quad * 4u + j) * GROUPS + mine] = weight_j;
+#end
             workgroupBarrier();
             let last = min(high - page * L, L);
             for (var l = max(low, page * L) - page * L; l < last; l++) {
                 let weight = weights[l * GROUPS + mine];
-                for (var i = 0u; i < EACH; i++) {
-                    let column = min(quad + i * QUADS, COLUMNS - 1u);
-                    let v = vec4<f32>(v_SGCD[(head * C + page * L + l) * COLUMNS + column]);
-                    sums[i][0] += weight.x * v;
-                    sums[i][1] += weight.y * v;
-                    sums[i][2] += weight.z * v;
-                    sums[i][3] += weight.w * v;
-                }
+#repeat i EACH
+                let column_i = min(quad + i * QUADS, COLUMNS - 1u);
+                let v_i = vec4<f32>(v_SGCD[(head * C + page * L + l) * COLUMNS + column_i]);
+#repeat c 4
+                sum_i[c] += weight[c] * v_i;
+#end
+#end
             }
             workgroupBarrier();
         }
@@ -144,13 +141,13 @@ fn main(
     for (var i = 0u; i < QUADS; i++) {
         totals += reduced[mine * QUADS + i];
     }
-    for (var q = 0u; q < 4u; q++) {
-        let t = start + mine * 4u + q;
-        for (var i = 0u; i < EACH; i++) {
-            let column = quad + i * QUADS;
-            if (t < tokens() && column < COLUMNS) {
-                y_THD[(t * H + h) * COLUMNS + column] = sums[i][q] / totals[q];
-            }
+#repeat i EACH
+    let column_i = quad + i * QUADS;
+    for (var c = 0u; c < 4u; c++) {
+        let t = start + mine * 4u + c;
+        if (t < tokens() && column_i < COLUMNS) {
+            y_THD[(t * H + h) * COLUMNS + column_i] = sum_i[c] / totals[c];
         }
     }
+#end
 }

@@ -14,8 +14,6 @@ fn row_itself(rank: u32) -> u32 {
     return rank;
 }
 
-#include "rows.wgsl" TENSOR=w_NK ROW=row_itself COUNT=N
-
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -33,10 +31,15 @@ fn main(
     let sublane = lane;
 #endif
     let first = (group.x + group.y * groups.x) * EACH;
-    var sums: array<f32, SUMS>;
+#repeat r EACH
+    var sum_r = 0.0;
+#end
     prepare(lane);
-    w_NK_rows(&sums, 0u, first, lane);
-    share(&sums, lane, subgroup, subgroups, sublane);
+#include "rows.wgsl" TENSOR=w_NK ROW=row_itself COUNT=N FIRST=first
+#repeat r EACH
+    share(r, sum_r, lane, subgroup, sublane);
+#end
+    gather(lane, subgroup, subgroups, sublane);
     let n = first + lane;
     if (lane >= EACH || n >= N) {
         return;

@@ -33,19 +33,30 @@ fn main(
     let sublane = lane;
 #endif
     let first = (group.x + group.y * groups.x) * EACH;
-    var sums: array<f32, SUMS>;
+#repeat r EACH
+    let row_r = min(first + r, F - 1u);
+    var sum_r = 0.0;
+    var up_sum_r = 0.0;
+#end
     prepare(lane);
     for (var unit = lane; unit < w_FK_UNITS; unit += THREADS) {
         let x = w_FK_activations(0u, unit);
-        for (var r = 0u; r < EACH; r++) {
-            let row = min(first + r, F - 1u);
-            sums[r] += w_FK_dot_unit(row, unit, x);
+#repeat r EACH
+        sum_r += w_FK_dot_unit(row_r, unit, x);
+#end
 #if up_FK
-            sums[EACH + r] += up_FK_dot_unit(row, unit, x);
+#repeat r EACH
+        up_sum_r += up_FK_dot_unit(row_r, unit, x);
+#end
 #endif
-        }
     }
-    share(&sums, lane, subgroup, subgroups, sublane);
+#repeat r EACH
+    share(r, sum_r, lane, subgroup, sublane);
+#if up_FK
+    share(EACH + r, up_sum_r, lane, subgroup, sublane);
+#endif
+#end
+    gather(lane, subgroup, subgroups, sublane);
     let row = first + lane;
     if (lane >= EACH || row >= F) {
         return;

@@ -42,9 +42,6 @@ fn row_itself(rank: u32) -> u32 {
     return rank;
 }
 
-#include "rows.wgsl" TENSOR=wq_NK ROW=turned_row COUNT=N
-#include "rows.wgsl" TENSOR=wk_MK ROW=turned_row COUNT=M
-#include "rows.wgsl" TENSOR=wv_MK ROW=row_itself COUNT=M
 
 fn query(r: u32, row: u32) -> f32 {
     var y = wq_NK_finished(row, shared_sums[r] * factor());
@@ -91,18 +88,26 @@ fn main(
     let sublane = lane;
 #endif
     let block = group.x + group.y * groups.x;
-    var sums: array<f32, SUMS>;
+#repeat r EACH
+    var sum_r = 0.0;
+#end
     prepare(lane);
     let block_k = block - BLOCKS_Q;
     let block_v = block_k - BLOCKS_K;
     if (block < BLOCKS_Q) {
-        wq_NK_rows(&sums, 0u, block * EACH, lane);
+        let first = block * EACH;
+#include "rows.wgsl" TENSOR=wq_NK ROW=turned_row COUNT=N FIRST=first
     } else if (block_k < BLOCKS_K) {
-        wk_MK_rows(&sums, 0u, block_k * EACH, lane);
+        let first = block_k * EACH;
+#include "rows.wgsl" TENSOR=wk_MK ROW=turned_row COUNT=M FIRST=first
     } else {
-        wv_MK_rows(&sums, 0u, block_v * EACH, lane);
+        let first = block_v * EACH;
+#include "rows.wgsl" TENSOR=wv_MK ROW=row_itself COUNT=M FIRST=first
     }
-    share(&sums, lane, subgroup, subgroups, sublane);
+#repeat r EACH
+    share(r, sum_r, lane, subgroup, sublane);
+#end
+    gather(lane, subgroup, subgroups, sublane);
     if (lane >= EACH) {
         return;
     }

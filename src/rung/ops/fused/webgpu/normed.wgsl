@@ -3,7 +3,8 @@
 //
 //     fn prepare(lane)              before all else
 //     fn normed_quad(t, quad)       four activations, for units.wgsl; rms_norm leaves out a factor
-//     fn share(sums, …)             sums of all threads, to be found in `shared_sums`
+//     fn share(s, value, …)         a thread's part of sum s
+//     fn gather(…)                  sums of all threads, to be found in `shared_sums`
 //     fn factor() -> f32            what a shared sum is to be multiplied by
 //
 // rms_norm costs nothing so: y = Σ x·g·w / sqrt(mean(x²) + eps), and x is read for the product
@@ -66,36 +67,34 @@ const PIECES = THREADS;
 #endif
 var<workgroup> pieces: array<f32, SUMS * PIECES>;
 
-fn share(
-    sums: ptr<function, array<f32, SUMS>>, lane: u32, subgroup: u32, subgroups: u32, sublane: u32
-) {
-#if !c_K
-    (*sums)[SUMS - 1u] = squares;
-#endif
-    var count = THREADS;
-    for (var s = 0u; s < SUMS; s++) {
+fn share(s: u32, value: f32, lane: u32, subgroup: u32, sublane: u32) {
 #if subgroups
-        let piece = subgroupAdd((*sums)[s]);
-        if (sublane == 0u) {
-            pieces[s * PIECES + subgroup] = piece;
-        }
-#else
-        pieces[s * PIECES + lane] = (*sums)[s];
-#endif
+    let piece = subgroupAdd(value);
+    if (sublane == 0u) {
+        pieces[s * PIECES + subgroup] = piece;
     }
-#if subgroups
-    count = subgroups;
+#else
+    pieces[s * PIECES + lane] = value;
+#endif
+}
+
+fn gather(lane: u32, subgroup: u32, subgroups: u32, sublane: u32) {
+#if !c_K
+    share(SUMS - 1u, squares, lane, subgroup, sublane);
 #endif
     workgroupBarrier();
-#if !subgroups
-    for (count = THREADS / 2u; count >= 8u; count /= 2u) {
+#if subgroups
+    let count = subgroups;
+#else
+    var count = THREADS;
+    while (count > 8u) {
+        count /= 2u;
         for (var i = lane; i < SUMS * count; i += THREADS) {
             let at = i / count * PIECES + i % count;
             pieces[at] += pieces[at + count];
         }
         workgroupBarrier();
     }
-    count *= 2u;
 #endif
     for (var s = lane; s < SUMS; s += THREADS) {
         var sum = 0.0;
