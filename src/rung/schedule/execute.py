@@ -317,7 +317,7 @@ class Executor:
 
 
 def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
-    """Roots that a stage writes and others read: later stages, copies, whoever asked for outputs."""
+    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
     others = [other for other in plan.stages if other is not stage]
     kept = {copy.tensor for copy in plan.outputs}
     kept |= {copy.tensor for other in others for copy in other.copies}

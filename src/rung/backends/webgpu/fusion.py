@@ -245,7 +245,10 @@ class _AttentionInputs:
     def _alike(self) -> bool:
         """Whether queries and keys are treated alike, and keys and values go to one place."""
         q, k = self.queries, self.keys
-        same = [(q.norm is None, k.norm is None), (q.rope is None, k.rope is None)]
+        same: list[tuple[Any, Any]] = [
+            (q.norm is None, k.norm is None),
+            (q.rope is None, k.rope is None),
+        ]
         for a, b in ((q.norm, k.norm), (q.rope, k.rope)):
             if a is not None and b is not None:
                 same.append((a.attributes, b.attributes))
@@ -318,9 +321,7 @@ class _AttentionInputs:
         ends = (self.write_keys, self.write_values)
         yield _Group(
             (*self.queries.members, *self.keys.members, *ends),
-            _node(
-                ops.FUSED["rotate_write"], inputs, attributes, output, self.write_values.name
-            ),
+            _node(ops.FUSED["rotate_write"], inputs, attributes, output, self.write_values.name),
         )
 
 
@@ -383,4 +384,3 @@ _RULES: tuple[tuple[Op, Callable[[_Web, Node], _Group | None]], ...] = (
     (ops.softcap, _capped),
     (ops.add, _normed_sum),
 )
-

@@ -94,7 +94,8 @@ def _make_qkv(
 
 
 def _attention_case(**sizes: Any) -> dict[str, Any]:
-    case = {"T": 1, "K": 64, "S": 1, "eps": 1e-5, "layout": "interleaved"} | sizes
+    case: dict[str, Any] = {"T": 1, "K": 64, "S": 1, "eps": 1e-5, "layout": "interleaved"}
+    case |= sizes
     halves = dict.fromkeys(("cache_SGPDL", "cache_SGCD"), F16) if case.pop("half", False) else {}
     return case | {"P": pages(case["C"]), "L": PAGE, "types": case.get("types", {}) | halves}
 

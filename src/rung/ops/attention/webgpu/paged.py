@@ -13,7 +13,7 @@ _QUADS = 16  # fours of positions in a page
 _FEW = 8
 """Tokens from which on tiles of neighbors pay."""
 _GROUPS = 256
-"""Workgroups that keep a large GPU busy with one token: two for each of an H200's 132 processors."""
+"""Workgroups that keep a large GPU busy: two for each of an H200's 132 processors."""
 
 
 def heads_each(call: Call) -> int:

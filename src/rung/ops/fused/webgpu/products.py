@@ -38,9 +38,7 @@ def _readable(x: Any, *weights: Any) -> bool:
     """Whether rows are in whole units, of float32 activations in whole vectors."""
     given = [w for w in weights if w is not None]
     return (
-        x.type is F32
-        and x.shape[-1] % 4 == 0
-        and all(in_units(w.type, w.shape[-1]) for w in given)
+        x.type is F32 and x.shape[-1] % 4 == 0 and all(in_units(w.type, w.shape[-1]) for w in given)
     )
 
 

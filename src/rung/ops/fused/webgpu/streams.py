@@ -42,7 +42,7 @@ def _register(form: str, kind: StorageType, features: tuple[str, ...]) -> None:
         **rate,
     )
     def heads(call: Call) -> Dispatch:
-        """Query heads turn, key heads turn and go into the cache, value heads go there as they are."""
+        """Queries turn; keys turn and go into the cache, where values go as they are."""
         count = call.size("H") + 2 * call.size("G")
         angles = call.has("angles_TA")
         constants = {
