@@ -46,6 +46,9 @@ GPU_MEMORY = Variable(
     "RUNG_GPU_MEMORY", "", "what may be used of a GPU's memory, as 8G or 500M (default: all)"
 )
 GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
+GPU_FUSE = Variable(
+    "RUNG_GPU_FUSE", "", 'ops that neighbors are not fused to, as "-norm_qkv,-norm_mlp" or "none"'
+)
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
@@ -53,7 +56,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU, GPU_FEATURES, GPU_MEMORY, GPU_WAIT, SCHED_DEBUG, DATA),
+    *(GPU, GPU_FEATURES, GPU_MEMORY, GPU_WAIT, GPU_FUSE, SCHED_DEBUG, DATA),
 )
 
 

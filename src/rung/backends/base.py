@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -164,9 +164,14 @@ class Backend(ABC):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> Program:
-        """Steps of this engine, in order, as a program on memory given at its greatest sizes."""
+        """Steps of this engine, in order, as a program on memory given at its greatest sizes.
+
+        kept: roots of tensors that something else reads; None for all of them. What only these
+        steps read need never be written.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -107,7 +107,7 @@ def _node(
         if value is None:
             tensors.append(None)
             continue
-        role = "state" if name == op.inplace else "input"
+        role = "state" if name == op.inplace or name in op.writes else "input"
         tensor = graph.tensor(name, value.shape, role, value.type)  # type: ignore[arg-type]
         memory[tensor] = value
         tensors.append(tensor)
@@ -127,10 +127,13 @@ def run_case(kernel: Kernel, case: Mapping[str, Any], backend: KernelBackend) ->
 def reference(
     op: Op, inputs: Mapping[str, StoredTensor | None], case: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """What the op means for these inputs, in float64."""
+    """What the op means for these inputs, in float64; what it writes besides, one after another."""
     values = {name: None if v is None else _reference_values(v) for name, v in inputs.items()}
     attributes = {name: case[name] for name in op.attributes}
-    return np.asarray(op.reference(**values, **attributes), np.float64)
+    found = op.reference(**values, **attributes)
+    if op.writes:
+        return np.concatenate([np.asarray(values, np.float64).reshape(-1) for values in found])
+    return np.asarray(found, np.float64)
 
 
 def run_inputs(
@@ -149,6 +152,8 @@ def run_inputs(
         memory[node.output] = _poisoned(node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
+    for tensor in node.written[1:]:
+        memory[tensor.root] = copied(memory[tensor.root])
     there = {tensor: placed(backend, value) for tensor, value in memory.items()}
     program = backend.program([node], [kernel], there)
     start = time.perf_counter()
@@ -157,7 +162,11 @@ def run_inputs(
     seconds = time.perf_counter() - start
     result = fetched(backend, there[node.output.root])
     computed_in = kernel.options.get("rate", result.type.name)
-    return Outcome(_values(result), expected, _allowed(result, expected, computed_in), seconds)
+    values = _values(result)
+    if op.writes:
+        every = [fetched(backend, there[tensor.root]) for tensor in node.written]
+        values = np.concatenate([_values(stored).reshape(-1) for stored in every])
+    return Outcome(values, expected, _allowed(result, expected, computed_in), seconds)
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:

@@ -6,6 +6,7 @@ from importlib import import_module
 
 from rung.ops.attention.op import attention, cache_write, cache_write_keys, rope, rope_angles
 from rung.ops.embedding.op import embedding
+from rung.ops.fused.op import FUSED
 from rung.ops.linear.op import linear, pack_tiles, quantize, quantize_blocks
 from rung.ops.mlp.op import (
     add,
@@ -28,18 +29,23 @@ from rung.ops.norm.op import (
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
+# Only where each start of a kernel costs time are neighbors worth fusing.
+_FUSING = ("webgpu",)
+
 # A BLAS library knows matrix products and nothing else.
 _ONLY = {"blas": ("linear",)}
 
 
 def load_kernels(backend: str) -> None:
     """Imports a backend's kernels, which register themselves with their ops."""
-    for family in _ONLY.get(backend, FAMILIES):
+    families = (*FAMILIES, "fused") if backend in _FUSING else FAMILIES
+    for family in _ONLY.get(backend, families):
         import_module(f"rung.ops.{family}.{backend}")
 
 
 __all__ = [
     "FAMILIES",
+    "FUSED",
     "add",
     "attention",
     "cache_write",

@@ -20,7 +20,7 @@ from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
-from rung.schedule.split import Copy
+from rung.schedule.split import Copy, Stage
 from rung.storage import StoredTensor
 from rung.storage.mapped import let_go
 
@@ -282,7 +282,9 @@ class Executor:
                 for tensor in (*step.node.tensors, step.node.output):
                     root = tensor.root
                     memory[root] = self._readable(found, root, step.backend)
-            program = stage.engine.compile(stage.steps, memory, on_compile=self._on_compile)
+            program = stage.engine.compile(
+                stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
+            )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
         results = [
             (tensor, cast(StoredTensor, self._readable(found, tensor.root, self._host)))
@@ -321,3 +323,12 @@ class Executor:
             fitting = [owner.arena(size_bytes)]
             arenas += fitting
         return min(fitting, key=lambda arena: arena.size_bytes)
+
+
+def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
+    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
+    others = [other for other in plan.stages if other is not stage]
+    kept = {copy.tensor for copy in plan.outputs}
+    kept |= {copy.tensor for other in others for copy in other.copies}
+    kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
+    return kept | {tensor.root for tensor in plan.problem.graph.outputs}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from rung import env
@@ -100,6 +100,7 @@ class TeamBackend(KernelBackend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> CpuProgram:
         kernels = [cast(TeamBackend, step.backend).kernel(step.node) for step in steps]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache, cached_property
 from typing import Any, cast
 
@@ -111,10 +111,11 @@ class WebGpuBackend(KernelBackend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> GpuProgram:
         found = cast(Mapping[Tensor, GpuBuffer], memory)
-        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel)
+        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
 
     @property
     def cache_bytes(self) -> int:
