@@ -25,11 +25,12 @@ from rung.ops.norm.op import (
     rms_norm,
     rms_norm_rounded,
 )
+from rung.ops.sampling.op import advance, argmax, record, sample
 
-FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
+FAMILIES = ("attention", "embedding", "linear", "mlp", "norm", "sampling")
 
-# A BLAS library knows matrix products and nothing else.
-_ONLY = {"blas": ("linear",)}
+# A BLAS library knows matrix products and nothing else; the CPU samples in NumPy.
+_ONLY = {"blas": ("linear",), "cpu": FAMILIES[:-1]}
 
 
 def load_kernels(backend: str) -> None:
@@ -41,6 +42,8 @@ def load_kernels(backend: str) -> None:
 __all__ = [
     "FAMILIES",
     "add",
+    "advance",
+    "argmax",
     "attention",
     "cache_write",
     "cache_write_keys",
@@ -57,10 +60,12 @@ __all__ = [
     "pack_tiles",
     "quantize",
     "quantize_blocks",
+    "record",
     "rms_norm",
     "rms_norm_rounded",
     "rope",
     "rope_angles",
+    "sample",
     "scale",
     "softcap",
     "swiglu",

@@ -1,0 +1,142 @@
+"""Choosing the next token where the logits are, and making the inputs of the step that reads it.
+
+These are the ops by which a device generates without the host: a token id is chosen from the
+logits, noted in a log, and its position is the last one's plus 1.
+"""
+
+# T rows of logits, V vocabulary, C positions, P settings
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rung.registry import op
+from rung.storage import I32
+
+MOST_K = 64
+"""The most candidates that `sample` draws from."""
+
+SETTINGS = 4
+"""Temperature, top-k, top-p and min-p, in this order."""
+
+
+def _make_logits(rng: np.random.Generator, *, T: int, V: int, **case: Any) -> dict[str, Any]:
+    x_TV = rng.standard_normal((T, V)).astype(np.float32) * 4
+    if case.get("ties"):
+        x_TV = np.round(x_TV)
+    for t, wrong in case.get("wrong", ()):
+        x_TV[t, rng.integers(V)] = wrong
+    return {"x_TV": x_TV}
+
+
+_SHAPES = (
+    {"T": 1, "V": 1},
+    {"T": 1, "V": 32000},
+    {"T": 3, "V": 511},
+    {"T": 2, "V": 5000, "ties": True},
+    {"T": 3, "V": 70, "wrong": ((0, np.inf), (2, np.nan))},
+    {"T": 0, "V": 8},
+)
+
+
+@op(
+    out="ids_T",
+    out_type=lambda attributes: I32,
+    make=_make_logits,
+    flops=lambda T, V: T * V,
+    cases=_SHAPES,
+)
+def argmax(x_TV: Any) -> Any:
+    """id_t = argmax_V(x_t), the lowest of equals; −1 where a value is not finite"""
+    found = np.argmax(x_TV, axis=-1) if len(x_TV) else np.zeros(0, np.int64)
+    return np.where(np.isfinite(x_TV).all(axis=-1), found, -1)
+
+
+def _make_sample(
+    rng: np.random.Generator, *, T: int, V: int, C: int, settings: tuple[float, ...], **case: Any
+) -> dict[str, Any]:
+    return {
+        **_make_logits(rng, T=T, V=V, **case),
+        "pos_T": rng.integers(0, C, T).astype(np.int32),
+        "uniform_C": rng.random(C).astype(np.float32),
+        "settings_P": np.array(settings, np.float32),
+    }
+
+
+@op(
+    out="ids_T",
+    out_type=lambda attributes: I32,
+    types={"pos_T": I32},
+    touched={"uniform_C": "T"},
+    make=_make_sample,
+    flops=lambda T, V: T * V,
+    cases=[
+        *({**shape, "C": 7, "settings": (0.8, 40, 1.0, 0.0)} for shape in _SHAPES),
+        {"T": 9, "V": 3000, "C": 64, "settings": (1.5, MOST_K, 0.9, 0.0)},
+        {"T": 9, "V": 1025, "C": 64, "settings": (1.0, 50, 1.0, 0.05)},
+        {"T": 9, "V": 2048, "C": 64, "settings": (2.0, 17, 0.7, 0.1), "ties": True},
+        {"T": 9, "V": 20, "C": 64, "settings": (3.0, MOST_K, 1.0, 0.0)},
+        {"T": 2, "V": 300, "C": 3, "settings": (0.5, 1, 0.5, 0.0)},
+    ],
+)
+def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
+    """id_t ~ softmax(x_t / temperature) among top-k, top-p and min-p, by uniform[pos_t]; −1 as argmax
+
+    top-k keeps the k largest, the lowest ids of equals; top-p the fewest of these, largest first,
+    that make up so much of their probability; min-p those at least min-p times as likely as the
+    likeliest. The draw goes through them by id, with top-p below 1 by size: as rung.engine.sampling
+    does, of which this is the part that needs no history.
+    """
+    temperature, k, top_p, min_p = settings_P[0], int(settings_P[1]), settings_P[2], settings_P[3]
+    ids_T = np.full(len(x_TV), -1)
+    for t, x_V in enumerate(x_TV):
+        if not np.isfinite(x_V).all():
+            continue
+        kept = np.argsort(-x_V, kind="stable")[:k]
+        weights = np.exp((x_V[kept] - x_V[kept[0]]) / temperature)
+        if top_p < 1:
+            count = np.searchsorted(np.cumsum(weights), top_p * weights.sum()) + 1
+            kept, weights = kept[:count], weights[:count]
+        kept, weights = kept[weights >= min_p], weights[weights >= min_p]
+        if top_p >= 1:
+            order = np.argsort(kept)
+            kept, weights = kept[order], weights[order]
+        sums = np.cumsum(weights)
+        drawn = np.searchsorted(sums, uniform_C[pos_T[t]] * sums[-1], side="right")
+        ids_T[t] = kept[min(drawn, len(kept) - 1)]
+    return ids_T
+
+
+@op(
+    out="log_C",
+    types={"log_C": I32, "ids_T": I32, "pos_T": I32},
+    inplace="log_C",
+    touched={"log_C": "T"},
+    make=lambda rng, *, T, C, **_: {
+        "log_C": rng.integers(0, 99, C).astype(np.int32),
+        "ids_T": rng.integers(0, 99, T).astype(np.int32),
+        "pos_T": rng.permutation(C)[:T].astype(np.int32),
+    },
+    flops=lambda: 0,
+    cases=[{"T": 1, "C": 9}, {"T": 70, "C": 99}, {"T": 0, "C": 3}],
+)
+def record(log_C: Any, ids_T: Any, pos_T: Any) -> Any:
+    """log[pos_t] = id_t"""
+    log_C = log_C.copy()
+    log_C[pos_T] = ids_T
+    return log_C
+
+
+@op(
+    out="pos_T",
+    types={"pos_T": I32},
+    inplace="pos_T",
+    make=lambda rng, *, T, **_: {"pos_T": rng.integers(0, 99, T).astype(np.int32)},
+    flops=lambda T: T,
+    cases=[{"T": 1}, {"T": 70}, {"T": 0}],
+)
+def advance(pos_T: Any) -> Any:
+    """pos_t + 1"""
+    return pos_T + 1

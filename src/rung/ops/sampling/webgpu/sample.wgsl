@@ -1,0 +1,99 @@
+// id_t, drawn from the best of all parts by uniform[pos_t]: one workgroup a row.
+// T rows, PARTS parts, C positions
+
+var<storage, read> best_keys: array<u32>;
+var<storage, read> best_ids: array<u32>;
+var<storage, read> pos_T: array<u32>;
+var<storage, read> uniform_C: array<f32>;
+var<storage, read> settings_P: array<f32>;
+var<storage, read_write> ids_T: array<u32>;
+
+#include "order.wgsl"
+#include "lists.wgsl"
+
+var<workgroup> weights: array<f32, LIST>;
+var<workgroup> sums: array<f32, LIST>;
+var<workgroup> drawn_ids: array<u32, LIST>;
+
+// sums[i] = weights[0] + … + weights[i] for i < count; the others' are the last one's.
+fn add_up(lane: u32, count: u32) {
+    workgroupBarrier();
+    if (lane < LIST) {
+        var sum = 0.0;
+        for (var i = 0u; i < min(lane + 1u, count); i++) {
+            sum += weights[i];
+        }
+        sums[lane] = sum;
+    }
+    workgroupBarrier();
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let t = group.x + group.y * groups.x;
+    // The first list is the best so far; the others are read, as many at once as there is room for.
+    for (var done = 0u; done < PARTS; done += LISTS - 1u) {
+        for (var i = lane; i < SLOTS; i += THREADS) {
+            let part = done + i / LIST - 1u;
+            if (i >= LIST && part < PARTS) {
+                keys[i] = best_keys[(t * PARTS + part) * LIST + i % LIST];
+                ids[i] = best_ids[(t * PARTS + part) * LIST + i % LIST];
+            } else if (i >= LIST || done == 0u) {
+                keys[i] = 0u;
+                ids[i] = NO_ID;
+            }
+        }
+        merge_lists(lane);
+    }
+    let temperature = settings_P[0];
+    let top_p = settings_P[2];
+    let min_p = settings_P[3];
+    var count = min(u32(settings_P[1]), V);
+    let by_id = top_p >= 1.0;
+
+    if (lane < LIST) {
+        weights[lane] = exp((value_of(keys[lane]) - value_of(keys[0])) / temperature);
+    }
+    add_up(lane, count);
+    if (!by_id) {
+        let wanted = top_p * sums[count - 1u];
+        var last = 0u;
+        while (last < count - 1u && sums[last] < wanted) {
+            last++;
+        }
+        count = last + 1u;
+    }
+    var kept = 1u;
+    while (kept < count && weights[kept] >= min_p) {
+        kept++;
+    }
+    var place = lane;
+    if (by_id && lane < kept) {
+        place = 0u;
+        for (var i = 0u; i < kept; i++) {
+            place += u32(ids[i] < ids[lane]);
+        }
+    }
+    var weight = 0.0;
+    if (lane < LIST) {
+        weight = weights[lane];
+    }
+    workgroupBarrier();
+    if (lane < kept) {
+        weights[place] = weight;
+        drawn_ids[place] = ids[lane];
+    }
+    add_up(lane, kept);
+    if (lane == 0u && t < tokens()) {
+        let wanted = uniform_C[pos_T[t]] * sums[kept - 1u];
+        var drawn = 0u;
+        while (drawn < kept - 1u && sums[drawn] <= wanted) {
+            drawn++;
+        }
+        ids_T[t] = select(drawn_ids[drawn], NO_ID, keys[0] == NOT_FINITE);
+    }
+}
