@@ -37,6 +37,9 @@ GPU_FEATURES = Variable(
     "RUNG_GPU_FEATURES", "", 'GPU features to switch off, as "-f16,-subgroups" or "none"'
 )
 GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
+GPU_AHEAD = Variable(
+    "RUNG_GPU_AHEAD", "1", "0 starts no token on the GPU before the last one is known on the host"
+)
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
@@ -44,7 +47,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
+    *(GPU_FEATURES, GPU_WAIT, GPU_AHEAD, SCHED_DEBUG, DATA),
 )
 
 

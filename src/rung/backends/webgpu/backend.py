@@ -33,6 +33,10 @@ class WebGpuBackend(Backend):
         self.gpu = Gpu(adapters.find(device))
         self._selected: dict[object, Kernel | str] = {}
 
+    @property
+    def runs_ahead(self) -> bool:
+        return self.gpu.runs_ahead
+
     def describe(self) -> dict[str, Any]:
         return describe(self.gpu)
 
