@@ -84,10 +84,10 @@ def _make_sample(
 def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
     """id_t ~ softmax(x_t / temperature) within top-k, top-p and min-p, drawn by uniform[pos_t]
 
-    −1 where a value is not finite. top-k keeps the k largest, the lowest ids of equals; top-p the fewest of these, largest first,
-    that make up so much of their probability; min-p those at least min-p times as likely as the
-    likeliest. The draw goes through them by id, with top-p below 1 by size: as rung.engine.sampling
-    does, of which this is the part that needs no history.
+    −1 where a value is not finite. top-k keeps the k largest, the lowest ids of equals; top-p the
+    fewest of these, largest first, that make up so much of their probability; min-p those at least
+    min-p times as likely as the likeliest. The draw goes through them by id, with top-p below 1 by
+    size: as rung.engine.sampling does, of which this is the part that needs no history.
     """
     temperature, k, top_p, min_p = settings_P[0], int(settings_P[1]), settings_P[2], settings_P[3]
     ids_T = np.full(len(x_TV), -1)
