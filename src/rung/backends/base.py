@@ -83,10 +83,10 @@ class Arriving(Protocol):
 class RepeatedProgram(Program, Protocol):
     """A program that may make its own next inputs."""
 
-    def repeat(self, sizes: Mapping[str, int], times: int, log: Buffer, first: int) -> Arriving:
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> Arriving:
         """Starts it so many times in a row, and does not wait.
 
-        As many numbers of `log`, from number `first` on, will come to the host after that.
+        The first number of `result`, as it is after each time, will come to the host.
         """
         ...
 

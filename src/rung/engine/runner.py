@@ -191,14 +191,13 @@ class ModelRunner:
         ahead = self._aheads[choice.greedy]
         if ahead is None:
             return None
-        first = position + 1
         given: dict[str, NDArray[np.float32]] = {}
         if choice.uniform_N is not None and choice.settings_P is not None:
-            before = np.zeros(first, np.float32)
+            before = np.zeros(position + 1, np.float32)
             given["uniform"] = np.concatenate([before, choice.uniform_N])
             given["settings"] = choice.settings_P
         self._flight = ahead.start(
-            batch.inputs, given, first=first, steps=min(steps, self.context_length - position)
+            batch.inputs, given, steps=min(steps, self.context_length - position)
         )
         return self._flight
 

@@ -1,7 +1,7 @@
 """What follows a decoder's step of one token where a device goes on without the host.
 
-It chooses the next token from the logits, notes it in a log, and makes the step's inputs into those
-of the next: the graph's tokens and positions are the decoder's own memory.
+It chooses the next token from the logits, and makes the step's inputs into those of the next: the
+graph's tokens and positions are the decoder's own memory.
 
 T tokens (one), V vocabulary, C positions.
 """
@@ -21,13 +21,13 @@ from rung.storage import I32
 class Continuation:
     """Nodes to run after a step.
 
-    shared: tensors of this graph whose memory is that of a tensor of the step's graph. log: where
-    token ids are found, by position. given: what the host gives beforehand, by name.
+    shared: tensors of this graph whose memory is that of a tensor of the step's graph. result: the
+    token that was chosen. given: what the host gives beforehand, by name.
     """
 
     graph: Graph
     shared: Mapping[Tensor, Tensor]
-    log: Tensor
+    result: Tensor
     given: Mapping[str, Tensor]
 
 
@@ -41,25 +41,23 @@ def continue_with(decoder: Graph, *, context_length: int, greedy: bool) -> Conti
     graph = Graph("continuation")
     logits_TV = graph.tensor("logits", (T, logits.shape[-1]), "input")
     positions = graph.tensor("positions", (T,), "state", I32)
-    # The token after the last that the context holds has a place, too.
-    places = (context_length + 1,)
-    log = graph.tensor("log", places, "state", I32)
     given: dict[str, Tensor] = {}
     next_positions = graph.add(ops.advance, positions, name="next_positions")
     if greedy:
         tokens = graph.add(ops.argmax, logits_TV, name="next_tokens")
     else:
-        given["uniform"] = graph.tensor("uniform", places, "input")
+        # The token after the last that the context holds has a place, too.
+        given["uniform"] = graph.tensor("uniform", (context_length + 1,), "input")
         given["settings"] = graph.tensor("settings", (SETTINGS,), "input")
         tokens = graph.add(
             *(ops.sample, logits_TV, next_positions, given["uniform"], given["settings"]),
             name="next_tokens",
         )
-    graph.outputs.append(graph.add(ops.record, log, tokens, next_positions, name="token_log"))
+    graph.outputs += [tokens, next_positions]
     graph.verify()
     shared = {
         logits_TV: logits,
         positions: decoder.tensors["positions"],
         tokens: decoder.tensors["tokens"],
     }
-    return Continuation(graph, shared, log, given)
+    return Continuation(graph, shared, tokens, given)

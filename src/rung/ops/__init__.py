@@ -25,7 +25,7 @@ from rung.ops.norm.op import (
     rms_norm,
     rms_norm_rounded,
 )
-from rung.ops.sampling.op import advance, argmax, record, sample
+from rung.ops.sampling.op import advance, argmax, sample
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm", "sampling")
 
@@ -60,7 +60,6 @@ __all__ = [
     "pack_tiles",
     "quantize",
     "quantize_blocks",
-    "record",
     "rms_norm",
     "rms_norm_rounded",
     "rope",

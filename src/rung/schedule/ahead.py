@@ -33,8 +33,8 @@ _SIZES = {"T": 1, "R": 1}
 class Follow(Protocol):
     """Nodes to run after a step that make its inputs into the next one's.
 
-    shared: tensors whose memory is that of a tensor of the step's graph. log: where the numbers are
-    found that the host wants. given: what the host gives beforehand, by name.
+    shared: tensors whose memory is that of a tensor of the step's graph. result: one number, which
+    the host wants to know. given: what the host gives beforehand, by name.
     """
 
     @property
@@ -48,8 +48,8 @@ class Follow(Protocol):
         ...
 
     @property
-    def log(self) -> Tensor:
-        """Numbers, by their index."""
+    def result(self) -> Tensor:
+        """What the host wants to know of each step."""
         ...
 
     @property
@@ -65,13 +65,13 @@ class Ahead:
         self,
         program: RepeatedProgram,
         backend: Backend,
-        log: Buffer,
+        result: Buffer,
         given: Mapping[str, Buffer],
         write_inputs: Callable[[Mapping[str, NDArray[np.int32]]], None],
     ) -> None:
         self._program = program
         self._backend = backend
-        self._log = log
+        self._result = result
         self._given = given
         self._write_inputs = write_inputs
 
@@ -80,10 +80,9 @@ class Ahead:
         inputs: Mapping[str, NDArray[np.int32]],
         given: Mapping[str, NDArray[np.float32]],
         *,
-        first: int,
         steps: int,
     ) -> Flight:
-        """At most so many steps, of which the first has these inputs and makes number `first`.
+        """At most so many steps, of which the first has these inputs.
 
         Values given are the first of their tensors'; the others stay as they are.
         """
@@ -91,20 +90,19 @@ class Ahead:
         for name, buffer in self._given.items():
             values = stored(given[name])
             self._backend.write(buffer, values, values.shape)
-        return Flight(self._program, self._log, first, steps)
+        return Flight(self._program, self._result, steps)
 
 
 class Flight:
-    """The numbers of a log, one after another as steps make them, until `stop` or the last.
+    """What steps result in, one after another as they come, until `stop` or the last.
 
     Nothing else may run on the device's memory before it has stopped.
     """
 
-    def __init__(self, program: RepeatedProgram, log: Buffer, first: int, steps: int) -> None:
+    def __init__(self, program: RepeatedProgram, result: Buffer, steps: int) -> None:
         self._program = program
-        self._log = log
-        self._next = first
-        self._end = first + steps
+        self._result = result
+        self._left = steps  # not yet submitted
         self._in_flight: deque[tuple[Arriving, int]] = deque()
         self._arrived: deque[int] = deque()
         self._steps = 1
@@ -126,17 +124,16 @@ class Flight:
 
     def stop(self) -> None:
         """Takes no more; what is still in flight does no harm, and nobody waits for it."""
-        self._end = self._next
+        self._left = 0
         self._arrived.clear()
         while self._in_flight:
             self._in_flight.popleft()[0].drop()
 
     def _launch(self) -> None:
-        while len(self._in_flight) < _FLIGHTS and self._next < self._end:
-            steps = min(self._steps, self._end - self._next)
-            arriving = self._program.repeat(_SIZES, steps, self._log, self._next)
-            self._in_flight.append((arriving, steps))
-            self._next += steps
+        while len(self._in_flight) < _FLIGHTS and self._left:
+            steps = min(self._steps, self._left)
+            self._in_flight.append((self._program.repeat(_SIZES, steps, self._result), steps))
+            self._left -= steps
 
     def _pace(self, steps: int) -> None:
         """More steps in a submission while they are short, fewer where they take too long."""

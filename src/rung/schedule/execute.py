@@ -210,7 +210,7 @@ class Executor:
         return Ahead(
             cast(RepeatedProgram, program),
             device,
-            memory[follow.log],
+            memory[follow.result],
             {name: memory[tensor] for name, tensor in follow.given.items()},
             write_inputs,
         )

@@ -236,14 +236,18 @@ class Gpu:
         *,
         times: int = 1,
     ) -> Arriving:
-        """Starts commands, so many times in a row; the bytes of a buffer after them will arrive."""
+        """Starts commands, so many times in a row; a buffer's bytes after each time will arrive.
+
+        The bytes are a multiple of 4, or read once.
+        """
         padded = -(-size_bytes // 4) * 4
         encoder = self.device.create_command_encoder()
-        if commands:
-            self.encode(encoder, commands, times)
-        staging = self._readback.staging(padded)
-        encoder.copy_buffer_to_buffer(buffer, offset, staging.buffer, 0, padded)
-        return self._readback.expect(staging, size_bytes, self._start(encoder))
+        staging = self._readback.staging(times * padded)
+        for time in range(times):
+            if commands:
+                self.encode(encoder, commands)
+            encoder.copy_buffer_to_buffer(buffer, offset, staging.buffer, time * padded, padded)
+        return self._readback.expect(staging, times * size_bytes, self._start(encoder))
 
     def _start(self, encoder: Any) -> int:
         """Submits what was encoded; the number of the submission."""
@@ -257,7 +261,7 @@ class Gpu:
             )
         return int(index)
 
-    def encode(self, encoder: Any, commands: Iterable[Command], times: int = 1) -> None:
+    def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
         """Adds commands to an encoder as one compute pass.
 
         Through wgpu's C functions: its Python methods take 3.0 µs a dispatch, these 0.9 (H200's
@@ -272,13 +276,12 @@ class Gpu:
         compute = encoder.begin_compute_pass()
         raw = compute._internal
         last = None
-        for _ in range(times):
-            for command in commands:
-                if command.pipeline is not last:
-                    last = command.pipeline
-                    set_pipeline(raw, last.raw)
-                set_group(raw, 0, command.raw_group, 0, null)
-                dispatch(raw, *command.grid)
+        for command in commands:
+            if command.pipeline is not last:
+                last = command.pipeline
+                set_pipeline(raw, last.raw)
+            set_group(raw, 0, command.raw_group, 0, null)
+            dispatch(raw, *command.grid)
         compute.end()
 
     def timed(self, commands: Sequence[Command]) -> list[int]:

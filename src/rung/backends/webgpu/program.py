@@ -103,18 +103,14 @@ class GpuProgram:
         else:
             self._gpu.submit(commands)
 
-    def repeat(
-        self, sizes: Mapping[str, int], times: int, log: Buffer, first: int
-    ) -> ArrivingNumbers:
-        """Starts it so many times in a row; as many numbers of `log`, from `first` on, will come.
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> ArrivingNumbers:
+        """Starts it so many times in a row; the first number of `result` after each will come.
 
-        All of it is one submission, which costs the host 60 µs (H200's host).
+        All of it is one submission, which costs the host 40 to 60 µs (H200's host).
         """
-        plane = cast(GpuBuffer, log).parts[0].planes[0]
+        plane = cast(GpuBuffer, result).parts[0].planes[0]
         commands = self._prepared(sizes)
-        return ArrivingNumbers(
-            self._gpu.submit_and_read(commands, plane.buffer, 4 * first, 4 * times, times=times)
-        )
+        return ArrivingNumbers(self._gpu.submit_and_read(commands, plane.buffer, 0, 4, times=times))
 
     def _prepared(self, sizes: Mapping[str, int]) -> list[Command]:
         """The commands for these sizes, which are written where shaders read them."""

@@ -1,7 +1,7 @@
 """Choosing the next token where the logits are, and making the inputs of the step that reads it.
 
 These are the ops by which a device generates without the host: a token id is chosen from the
-logits, noted in a log, and its position is the last one's plus 1.
+logits, and its position is the last one's plus 1.
 """
 
 # T rows of logits, V vocabulary, C positions, P settings
@@ -107,26 +107,6 @@ def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
         drawn = np.searchsorted(sums, uniform_C[pos_T[t]] * sums[-1], side="right")
         ids_T[t] = kept[min(drawn, len(kept) - 1)]
     return ids_T
-
-
-@op(
-    out="log_C",
-    types={"log_C": I32, "ids_T": I32, "pos_T": I32},
-    inplace="log_C",
-    touched={"log_C": "T"},
-    make=lambda rng, *, T, C, **_: {
-        "log_C": rng.integers(0, 99, C).astype(np.int32),
-        "ids_T": rng.integers(0, 99, T).astype(np.int32),
-        "pos_T": rng.permutation(C)[:T].astype(np.int32),
-    },
-    flops=lambda: 0,
-    cases=[{"T": 1, "C": 9}, {"T": 70, "C": 99}, {"T": 0, "C": 3}],
-)
-def record(log_C: Any, ids_T: Any, pos_T: Any) -> Any:
-    """log[pos_t] = id_t"""
-    log_C = log_C.copy()
-    log_C[pos_T] = ids_T
-    return log_C
 
 
 @op(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rung.ops.sampling.op import MOST_K, advance, argmax, record, sample
+from rung.ops.sampling.op import MOST_K, advance, argmax, sample
 from rung.wgsl import Call, Dispatch, ceil_div, spread
 
 _THREADS = 256
@@ -40,12 +40,6 @@ def drawn(call: Call) -> list[Dispatch]:
         Dispatch("best_of_parts.wgsl", lambda tokens: (parts, tokens, 1), constants, scratch),
         Dispatch("sample.wgsl", spread, constants, scratch),
     ]
-
-
-@record.kernel("webgpu", 1, why="one thread a token")
-def noted(call: Call) -> Dispatch:
-    """Each thread writes one id."""
-    return Dispatch("record.wgsl", lambda tokens: spread(ceil_div(tokens, 64)), {"THREADS": 64})
 
 
 @advance.kernel("webgpu", 1, why="one thread a token")
