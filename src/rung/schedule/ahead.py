@@ -20,7 +20,7 @@ from rung.storage import stored
 
 # Submissions in flight: one that runs, one that waits so that the device never does, one for a host
 # that is late.
-_FLIGHTS = 3
+FLIGHTS = 3
 # Steps of a submission: as many as take about a millisecond, so that its cost (60 µs of the host,
 # H200) does not count; and few enough for text to appear smoothly.
 _SHORT_S = 0.8e-3
@@ -130,7 +130,7 @@ class Flight:
             self._in_flight.popleft()[0].drop()
 
     def _launch(self) -> None:
-        while len(self._in_flight) < _FLIGHTS and self._left:
+        while len(self._in_flight) < FLIGHTS and self._left:
             steps = min(self._steps, self._left)
             self._in_flight.append((self._program.repeat(_SIZES, steps, self._result), steps))
             self._left -= steps
