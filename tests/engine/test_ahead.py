@@ -12,6 +12,7 @@ from rung.engine.batch import Batch, Choice
 from rung.engine.params import SamplingParams
 from rung.engine.sampling import Sampler
 from rung.errors import RungError
+from rung.ops.sampling.op import TOO_MANY
 
 
 class AheadRunner(FakeRunner):
@@ -26,6 +27,7 @@ class AheadRunner(FakeRunner):
         self.taken = 0
         self._run = 0
         self.broken_at: int | None = None
+        self.declines: set[int] = set()
 
     def forward(self, batch: Batch):
         self._run += 1
@@ -44,6 +46,8 @@ class AheadRunner(FakeRunner):
                 assert at < self.context_length
                 self._cache[slot, at] = max(token, 0)
                 token = self._chosen(self._logits(slot, at), choice, len(made))
+                if at in self.declines:
+                    token = TOO_MANY
                 made.append(token)
             assert run == self._run, "the flight has ended"
             self.taken += 1
@@ -93,15 +97,27 @@ def test_greedy_text_is_the_same_and_is_taken_from_the_device():
 
 
 @pytest.mark.parametrize("options", [{"top_p": 1.0}, {"top_p": 0.8}, {"top_p": 1.0, "min_p": 0.2}])
-def test_drawn_text_is_the_same(options):
-    _, runner = both(temperature=1.5, top_k=30, seed=3, ignore_eos=True, **options)
-    assert runner.taken == 19
+@pytest.mark.parametrize("top_k", [30, 0])
+def test_drawn_text_is_the_same(options, top_k):
+    is_cut = top_k or len(options) > 1 or options["top_p"] < 1
+    _, runner = both(temperature=1.5, top_k=top_k, seed=3, ignore_eos=True, **options)
+    assert runner.taken == (19 if is_cut else 0)
+
+
+def test_tokens_that_the_device_declines_are_taken_on_the_host():
+    options = {"temperature": 1.5, "max_tokens": 40, "seed": 3, "ignore_eos": True}
+    expected = fake_model().generate("ab", **options).complete().tokens
+    for declines, most_starts in (({7, 20}, 3), (set(range(3, 64, 2)), 9)):
+        runner = AheadRunner()
+        runner.declines = declines
+        assert fake_model(runner).generate("ab", **options).complete().tokens == expected
+        assert 1 < len(runner.starts) <= most_starts
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"temperature": 0.8, "top_k": 0},
+        {"temperature": 0.8, "top_k": 0, "top_p": 1.0},
         {"temperature": 0.8, "top_k": 65},
         {"temperature": 1e-9, "top_k": 5},
         {"temperature": 0, "repeat_penalty": 1.1},

@@ -11,6 +11,10 @@ from rung.engine.sequence import Sequence
 
 # Steps of which the uniform numbers are drawn at once. A new start costs what one step waits.
 _STEPS = 1024
+# A token that the device declines costs the two that ran on in vain, and a start: where more than
+# one in so many is declined, beyond the first few, the host takes all steps.
+_TOLERATED = 4
+_FREE = 4
 
 
 class Lead:
@@ -26,6 +30,8 @@ class Lead:
         self._last: weakref.ref[Sequence] | None = None
         self._ids: Iterator[int] | None = None
         self._since = 0.0
+        self._taken = 0
+        self._declined = 0
 
     def step(self, active: Mapping[int, Sequence]) -> dict[int, str] | None:
         """The text that a step completes, by slot; None where it has to be a step of its own."""
@@ -40,13 +46,16 @@ class Lead:
         if not is_alone:
             self._last = weakref.ref(sequence)
             self._ids = None
+            self._taken = self._declined = 0
         if not is_alone or len(sequence.pending) != 1 or not sequence.wants_logits:
             return None
         token = self._next(slot, sequence)
-        # Logits that are not finite: the step on the host tells which.
         if token is None or token < 0:
+            # Too many candidates, or logits that are not finite: the step on the host sees to it.
             self._ids = None
+            self._declined += token is not None
             return None
+        self._taken += 1
         now = time.perf_counter()
         sequence.advance(1, now - self._since)
         self._since = now
@@ -58,6 +67,8 @@ class Lead:
     def _next(self, slot: int, sequence: Sequence) -> int | None:
         token = None if self._ids is None else next(self._ids, None)
         if token is None:
+            if _TOLERATED * (self._declined - _FREE) > self._taken:
+                return None
             self._since = time.perf_counter()
             steps = min(sequence.most_left, _STEPS)
             choice = sequence.choice(steps)

@@ -115,7 +115,7 @@ class Runner(Protocol):
     ) -> Iterator[int] | None:
         """The ids that follow a token, at most so many; the device computes them unasked.
 
-        They end with the next `forward` or `ahead`. An id below 0 stands for logits that are not
-        finite. None where the device cannot.
+        They end with the next `forward` or `ahead`. An id below 0 is none: the device could not
+        choose, and what follows means nothing. None where the device cannot go on by itself.
         """
         ...

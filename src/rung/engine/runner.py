@@ -177,8 +177,8 @@ class ModelRunner:
     ) -> Iterator[int] | None:
         """The ids that follow a token, at most so many, as the device computes them unasked.
 
-        They end with the next `forward` or `ahead`. An id below 0 stands for logits that are not
-        finite. None where the device cannot, or a step needs the host.
+        They end with the next `forward` or `ahead`. An id below 0 is none: the device could not
+        choose, and what follows means nothing. None where a step needs the host.
         """
         batch = Batch.one([token], start=position, slot=slot)
         self._check(batch)

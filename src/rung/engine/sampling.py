@@ -79,14 +79,15 @@ class Sampler:
     def choice(self, n_tokens: int) -> Choice | None:
         """How a device chooses the next tokens as `sample` would, up to the rounding of its floats.
 
-        None where that needs the logits on the host: for penalties, and candidates by the thousand.
+        None where that needs the logits on the host: for penalties, and candidates by the hundred.
         """
         p = self.params
         if p.repeat_penalty != 1 and p.repeat_last_n != 0:
             return None
         if p.temperature == 0:
             return Choice()
-        if not 1 <= p.top_k <= MOST_K or p.temperature < _COLDEST_ON_DEVICE:
+        is_cut = p.top_p < 1 or p.min_p > 0 if p.top_k == 0 else p.top_k <= MOST_K
+        if not is_cut or p.temperature < _COLDEST_ON_DEVICE:
             return None
         return Choice(
             np.array([p.temperature, p.top_k, p.top_p, p.min_p], np.float32),
@@ -184,5 +185,8 @@ def _split_by_bucket(
     buckets = (exponents_N[candidates] * -_BUCKETS_PER_E).astype(np.intp)
     mass = np.cumsum(np.bincount(buckets, weights_N[candidates]))
     last = min(int(np.searchsorted(mass, wanted)), len(mass) - 1)
+    kept = candidates[buckets <= last]
+    if len(kept) <= _SORT_AT_MOST:
+        return candidates[:0], kept, wanted
     before = float(mass[last - 1]) if last else 0.0
     return candidates[buckets < last], candidates[buckets == last], wanted - before

@@ -18,6 +18,9 @@ from rung.storage import I32
 MOST_K = 64
 """The most candidates that `sample` draws from."""
 
+NOT_FINITE, TOO_MANY = -1, -2
+"""Instead of an id: where a value is not finite, where there are more candidates than MOST_K."""
+
 SETTINGS = 4
 """Temperature, top-k, top-p and min-p, in this order."""
 
@@ -51,7 +54,7 @@ _SHAPES = (
 def argmax(x_TV: Any) -> Any:
     """id_t = argmax_V(x_t), the lowest of equals; −1 where a value is not finite"""
     found = np.argmax(x_TV, axis=-1) if len(x_TV) else np.zeros(0, np.int64)
-    return np.where(np.isfinite(x_TV).all(axis=-1), found, -1)
+    return np.where(np.isfinite(x_TV).all(axis=-1), found, NOT_FINITE)
 
 
 def _make_sample(
@@ -79,27 +82,38 @@ def _make_sample(
         {"T": 9, "V": 2048, "C": 64, "settings": (2.0, 17, 0.7, 0.1), "ties": True},
         {"T": 9, "V": 20, "C": 64, "settings": (3.0, MOST_K, 1.0, 0.0)},
         {"T": 2, "V": 300, "C": 3, "settings": (0.5, 1, 0.5, 0.0)},
+        # Some of these rows have more than MOST_K candidates.
+        {"T": 9, "V": 3000, "C": 64, "settings": (1.0, 0, 0.9, 0.0)},
+        {"T": 9, "V": 5000, "C": 64, "settings": (1.4, 0, 0.5, 0.01)},
+        {"T": 9, "V": 5000, "C": 64, "settings": (1.0, 0, 1.0, 0.02)},
+        {"T": 3, "V": 50, "C": 64, "settings": (1.0, 0, 0.99, 0.0)},
+        {"T": 2, "V": 70, "C": 64, "settings": (1.0, 0, 1.0, 0.0)},
     ],
 )
 def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
     """id_t ~ softmax(x_t / temperature) within top-k, top-p and min-p, drawn by uniform[pos_t]
 
-    −1 where a value is not finite. top-k keeps the k largest, the lowest ids of equals; top-p the
-    fewest of these, largest first, that make up so much of their probability; min-p those at least
-    min-p times as likely as the likeliest. The draw goes through them by id, with top-p below 1 by
-    size: as rung.engine.sampling does, of which this is the part that needs no history.
+    top-k keeps the k largest, the lowest ids of equals, and 0 all; top-p the fewest of these,
+    largest first, that make up so much of their probability; min-p those at least min-p times as
+    likely as the likeliest. The draw goes through them by id, with top-p below 1 by size: as
+    rung.engine.sampling does, of which this is the part that needs no history.
+
+    −1 where a value is not finite. −2 where top-k is 0 and more than 64 are left.
     """
     temperature, k, top_p, min_p = settings_P[0], int(settings_P[1]), settings_P[2], settings_P[3]
-    ids_T = np.full(len(x_TV), -1)
+    ids_T = np.full(len(x_TV), NOT_FINITE)
     for t, x_V in enumerate(x_TV):
         if not np.isfinite(x_V).all():
             continue
-        kept = np.argsort(-x_V, kind="stable")[:k]
+        kept = np.argsort(-x_V, kind="stable")[: k or len(x_V)]
         weights = np.exp((x_V[kept] - x_V[kept[0]]) / temperature)
         if top_p < 1:
             count = np.searchsorted(np.cumsum(weights), top_p * weights.sum()) + 1
             kept, weights = kept[:count], weights[:count]
         kept, weights = kept[weights >= min_p], weights[weights >= min_p]
+        if len(kept) > MOST_K:
+            ids_T[t] = TOO_MANY
+            continue
         if top_p >= 1:
             order = np.argsort(kept)
             kept, weights = kept[order], weights[order]

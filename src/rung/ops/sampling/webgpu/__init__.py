@@ -35,6 +35,7 @@ def drawn(call: Call) -> list[Dispatch]:
     scratch = {
         "best_keys": lambda tokens: 4 * MOST_K * parts * tokens,
         "best_ids": lambda tokens: 4 * MOST_K * parts * tokens,
+        "part_sums": lambda tokens: 4 * parts * tokens,
     }
     return [
         Dispatch("best_of_parts.wgsl", lambda tokens: (parts, tokens, 1), constants, scratch),

@@ -3,6 +3,7 @@
 
 const NOT_FINITE: u32 = 0xffffffffu;
 const NO_ID: u32 = 0xffffffffu;
+const TOO_MANY: u32 = 0xfffffffeu;
 
 // A float's bits to its key: greater for greater floats, NOT_FINITE above all; both zeros are one.
 fn key_of(bits: u32) -> u32 {

@@ -3,6 +3,7 @@
 
 var<storage, read> best_keys: array<u32>;
 var<storage, read> best_ids: array<u32>;
+var<storage, read> part_sums: array<f32>;
 var<storage, read> pos_T: array<u32>;
 var<storage, read> uniform_C: array<f32>;
 var<storage, read> settings_P: array<f32>;
@@ -52,15 +53,28 @@ fn main(
     let temperature = settings_P[0];
     let top_p = settings_P[2];
     let min_p = settings_P[3];
-    var count = min(u32(settings_P[1]), V);
+    let top_k = u32(settings_P[1]);
+    var count = min(select(top_k, LIST, top_k == 0u), V);
     let by_id = top_p >= 1.0;
+    // Those beyond the list are no candidates if top-k is on, or leaves them out below.
+    var are_all = top_k > 0u || V <= LIST;
 
     if (lane < LIST) {
         weights[lane] = exp((value_of(keys[lane]) - value_of(keys[0])) / temperature);
     }
     add_up(lane, count);
     if (!by_id) {
-        let wanted = top_p * sums[count - 1u];
+        var total = sums[count - 1u];
+        if (top_k == 0u) {
+            total = 0.0;
+            for (var part = 0u; part < PARTS; part++) {
+                let best = value_of(best_keys[(t * PARTS + part) * LIST]);
+                let scale = exp((best - value_of(keys[0])) / temperature);
+                total += part_sums[t * PARTS + part] * scale;
+            }
+        }
+        let wanted = top_p * total;
+        are_all |= sums[count - 1u] >= wanted;
         var last = 0u;
         while (last < count - 1u && sums[last] < wanted) {
             last++;
@@ -71,6 +85,7 @@ fn main(
     while (kept < count && weights[kept] >= min_p) {
         kept++;
     }
+    are_all |= kept < count;
     var place = lane;
     if (by_id && lane < kept) {
         place = 0u;
@@ -94,6 +109,7 @@ fn main(
         while (drawn < kept - 1u && sums[drawn] <= wanted) {
             drawn++;
         }
-        ids_T[t] = select(drawn_ids[drawn], NO_ID, keys[0] == NOT_FINITE);
+        let id = select(TOO_MANY, drawn_ids[drawn], are_all);
+        ids_T[t] = select(id, NO_ID, keys[0] == NOT_FINITE);
     }
 }
