@@ -40,6 +40,9 @@ GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to
 GPU_AHEAD = Variable(
     "RUNG_GPU_AHEAD", "1", "0 starts no token on the GPU before the last one is known on the host"
 )
+GPU_FUSE = Variable(
+    "RUNG_GPU_FUSE", "", 'ops that neighbors are not fused to, as "-norm_qkv,-norm_mlp" or "none"'
+)
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
@@ -47,7 +50,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU_FEATURES, GPU_WAIT, GPU_AHEAD, SCHED_DEBUG, DATA),
+    *(GPU_FEATURES, GPU_WAIT, GPU_AHEAD, GPU_FUSE, SCHED_DEBUG, DATA),
 )
 
 

@@ -131,6 +131,7 @@ class Op:
     flops: Callable[..., float]
     make: Callable[..., Mapping[str, Any]] | None
     touched: Mapping[str, str]
+    writes: tuple[str, ...] = ()
     kernels: list[Kernel] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -215,7 +216,7 @@ class Op:
         for name in shapes:
             spec = specs.get(name)
             # What is overwritten in part counts where it is written.
-            written = name == self.inplace and name in self.touched
+            written = name in (self.inplace, *self.writes) and name in self.touched
             if spec is not None and not written:
                 letters = self.touched.get(name, letters_of(name))
                 traffic += spec.type.size_bytes(tuple(bound[letter] for letter in letters))
@@ -225,6 +226,11 @@ class Op:
             out_type = updated.type
         letters = self.touched.get(self.out, letters_of(self.out))
         traffic += out_type.size_bytes(tuple(bound[letter] for letter in letters))
+        for name in self.writes:  # read above, and written here
+            spec = specs.get(name)
+            if spec is not None:
+                letters = self.touched.get(name, letters_of(name))
+                traffic += spec.type.size_bytes(tuple(bound[letter] for letter in letters))
         wanted = {letter: bound[letter] for letter in parameter_names(self.flops)}
         return Cost(float(self.flops(**wanted)), traffic)
 
@@ -254,6 +260,7 @@ def op(
     inplace: str | None = None,
     make: Callable[..., Mapping[str, Any]] | None = None,
     touched: Mapping[str, str] | None = None,
+    writes: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declares an op by its float64 reference.
 
@@ -263,7 +270,8 @@ def op(
     that follow from others. inplace: the input that the op updates, which is then also its output.
     make(rng, **case): inputs for the cases, where random normal values will not do.
     touched: dimensions of what is read or written of tensors that a run does not go through whole,
-    such as the rows of a table that are looked up.
+    such as the rows of a table that are looked up. writes: inputs that the op updates besides its
+    output; the reference then returns the output and, after it, each of them as it becomes.
     """
 
     def declare(reference: Callable[..., Any]) -> Op:
@@ -284,6 +292,7 @@ def op(
             flops=flops,
             make=make,
             touched=touched or {},
+            writes=tuple(writes),
         )
         if OPS.setdefault(declared.name, declared) is not declared:
             raise KernelError(f"op {declared.name} is declared twice")

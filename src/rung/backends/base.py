@@ -7,7 +7,7 @@ allocates memory of one name, and may be able to read others as they are.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -184,9 +184,14 @@ class Backend(ABC):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> Program:
-        """Steps of this engine, in order, as a program on memory given at its greatest sizes."""
+        """Steps of this engine, in order, as a program on memory given at its greatest sizes.
+
+        kept: roots of tensors that something else reads; None for all of them. What only these
+        steps read need never be written.
+        """
 
     @abstractmethod
     def close(self) -> None:

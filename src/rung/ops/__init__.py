@@ -6,6 +6,7 @@ from importlib import import_module
 
 from rung.ops.attention.op import attention, cache_write, cache_write_keys, rope, rope_angles
 from rung.ops.embedding.op import embedding
+from rung.ops.fused.op import FUSED
 from rung.ops.linear.op import linear, pack_tiles, quantize, quantize_blocks
 from rung.ops.mlp.op import (
     add,
@@ -27,10 +28,13 @@ from rung.ops.norm.op import (
 )
 from rung.ops.sampling.op import advance, argmax, sample
 
-FAMILIES = ("attention", "embedding", "linear", "mlp", "norm", "sampling")
+FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
-# A BLAS library knows matrix products and nothing else; the CPU samples in NumPy.
-_ONLY = {"blas": ("linear",), "cpu": FAMILIES[:-1]}
+# Fusing neighbors and choosing tokens is for devices that the host starts, and waits for.
+_ON_DEVICES = (*FAMILIES, "fused", "sampling")
+
+# A BLAS library knows matrix products and nothing else.
+_ONLY = {"blas": ("linear",), "webgpu": _ON_DEVICES}
 
 
 def load_kernels(backend: str) -> None:
@@ -41,6 +45,7 @@ def load_kernels(backend: str) -> None:
 
 __all__ = [
     "FAMILIES",
+    "FUSED",
     "add",
     "advance",
     "argmax",

@@ -30,7 +30,7 @@ from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
-from rung.schedule.split import Copy
+from rung.schedule.split import Copy, Stage
 from rung.storage import StoredTensor
 
 Uploading = Callable[[int, int, str], None]
@@ -199,7 +199,8 @@ class Executor:
             elif tensor.base is None:
                 memory[tensor] = device.allocate(tensor.type, self._shape(tensor))
         steps = [*stage.steps, *(Step(node, device) for node in follow.graph.nodes)]
-        program = device.compile(steps, memory, on_compile=self._on_compile)
+        kept = {tensor.root for tensor in (*follow.shared, *follow.shared.values())}
+        program = device.compile(steps, memory, kept=kept, on_compile=self._on_compile)
         moves, _ = compiled.stages[0]
 
         def write_inputs(inputs: Mapping[str, NDArray[np.int32]]) -> None:
@@ -325,7 +326,9 @@ class Executor:
                 for tensor in (*step.node.tensors, step.node.output):
                     root = tensor.root
                     memory[root] = self._readable(found, root, step.backend)
-            program = stage.engine.compile(stage.steps, memory, on_compile=self._on_compile)
+            program = stage.engine.compile(
+                stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
+            )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
             memories.append(memory)
         results = [
@@ -365,3 +368,12 @@ class Executor:
             fitting = [owner.arena(size_bytes)]
             arenas += fitting
         return min(fitting, key=lambda arena: arena.size_bytes)
+
+
+def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
+    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
+    others = [other for other in plan.stages if other is not stage]
+    kept = {copy.tensor for copy in plan.outputs}
+    kept |= {copy.tensor for other in others for copy in other.copies}
+    kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
+    return kept | {tensor.root for tensor in plan.problem.graph.outputs}

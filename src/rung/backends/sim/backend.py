@@ -7,7 +7,7 @@ told to refuse, runs out of memory, and counts what is copied.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -168,11 +168,12 @@ class SimBackend(Backend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> SimProgram:
         hidden = {tensor: self._own(tensor, buffer) for tensor, buffer in memory.items()}
         theirs = [Step(step.node, self._cpu) for step in steps]
-        program = self._cpu.compile(theirs, hidden, on_compile=on_compile)
+        program = self._cpu.compile(theirs, hidden, kept=kept, on_compile=on_compile)
         return SimProgram(program, self.counters)
 
     def _own(self, tensor: Tensor, buffer: Buffer) -> StoredTensor:

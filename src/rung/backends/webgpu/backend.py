@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from rung.backends.base import Backend, Buffer, Compiling, Step
@@ -94,10 +94,11 @@ class WebGpuBackend(Backend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> GpuProgram:
         found = cast(Mapping[Tensor, GpuBuffer], memory)
-        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel)
+        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
 
     def close(self) -> None:
         """Gives the device back."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
+from rung.backends.webgpu.fusion import Job, fuse
 from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer
 from rung.backends.webgpu.readback import Arriving
@@ -34,6 +35,10 @@ def tokens_of(node: Node) -> int | Symbol:
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
     found: int | Symbol = node.op.dims(shapes).get("T", 1)
     return found
+
+
+def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
+    return sizes[tokens.name] if isinstance(tokens, Symbol) else tokens
 
 
 @dataclass(frozen=True)
@@ -81,11 +86,21 @@ class ArrivingNumbers:
 class GpuProgram:
     """Nodes ready for the GPU. Commands for a number of tokens are made when it first comes."""
 
-    def __init__(self, gpu: Gpu, nodes: Sequence[Node], memory: Memory, choose: Chooser) -> None:
+    def __init__(
+        self,
+        gpu: Gpu,
+        nodes: Sequence[Node],
+        memory: Memory,
+        choose: Chooser,
+        kept: Collection[Tensor] | None = None,
+    ) -> None:
+        """kept: roots that something else reads; None for all of them: nothing is fused then."""
         self._gpu = gpu
         self._nodes = list(nodes)
         self._memory = memory
         self._choose = choose
+        self._kept = kept
+        self._jobs: dict[tuple[bool, bool], list[Job]] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
         self._scratch = Scratch(gpu)
@@ -135,15 +150,49 @@ class GpuProgram:
         return self._commands[key]
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
-        for owner, node in enumerate(self._nodes):
-            symbol = tokens_of(node)
-            tokens = sizes[symbol.name] if isinstance(symbol, Symbol) else symbol
+        for job in self.jobs(sizes):
+            symbol = tokens_of(job.node)
+            tokens = _count(symbol, sizes)
             if tokens == 0:
                 continue
-            for work in self._work(owner, node, symbol, tokens):
+            for work in self._work(job.owner, job.node, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
-                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), owner)
+                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), job.owner)
+
+    def jobs(self, sizes: Mapping[str, int]) -> list[Job]:
+        """What is computed for these sizes: the nodes, with neighbors fused.
+
+        Kernels of fused ops are for one token, or for any number.
+        """
+        if self._kept is None:
+            return [Job(node, i) for i, node in enumerate(self._nodes)]
+        key = (sizes.get("T") == 1, sizes.get("R") == 1)
+        if key not in self._jobs:
+            self._jobs[key] = fuse(
+                self._nodes,
+                self._kept,
+                lambda node: self._accepts(node, _count(tokens_of(node), sizes)),
+                self._places,
+            )
+        return self._jobs[key]
+
+    def _accepts(self, node: Node, tokens: int) -> bool:
+        """Whether a kernel computes a node for so many tokens, its weights in one part each."""
+        try:
+            kernel = self._choose(node, tokens)
+        except KernelError:
+            return False
+        split = kernel.options.get("parts")
+        return all(
+            name == split or tensor is None or len(self._memory[tensor.root].parts) == 1
+            for name, tensor in node.inputs.items()
+        )
+
+    def _places(self, tensor: Tensor) -> frozenset[int]:
+        """The buffers that a tensor lies in."""
+        parts = self._memory[tensor.root].parts
+        return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
 
     def _work(self, owner: int, node: Node, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
         kernel = self._choose(node, tokens)

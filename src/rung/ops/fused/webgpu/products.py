@@ -1,0 +1,136 @@
+"""Products of one token with the norm before them and what comes after them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rung.ops.fused.op import norm_linear, norm_mlp, norm_qkv
+from rung.storage import F16, F32, StorageType
+from rung.wgsl import Call, Constant, Dispatch, ceil_div, spread
+from rung.wgsl.types import in_units, unit_constants, unit_of
+
+
+def _work(call: Call, rows: int, *weights: str, sums: int = 1) -> tuple[int, dict[str, Constant]]:
+    """Rows of a workgroup, and the constants of a shader that includes normed.wgsl.
+
+    rows: of all weights. sums: how many weights a workgroup goes through together.
+    """
+    kind = call.spec(weights[0]).type
+    units = call.size("K") // unit_of(kind)
+    most = min(256, call.features.invocations)
+    threads = 32
+    while threads < units and threads < most:
+        threads *= 2
+    each = 8 if rows >= 8192 else 4 if rows >= 2048 else 2
+    each = max(2, each // sums)
+    constants: dict[str, Constant] = {
+        "THREADS": threads,
+        "EACH": each,
+        "SUMS": each * sums + 1,
+        "eps": float(call.attributes["eps"]),
+    }
+    for name in weights:
+        constants |= unit_constants(name, call.spec(name).type)
+    return each, constants
+
+
+def _readable(x: Any, *weights: Any) -> bool:
+    """Whether rows are in whole units, of float32 activations in whole vectors."""
+    given = [w for w in weights if w is not None]
+    return (
+        x.type is F32 and x.shape[-1] % 4 == 0 and all(in_units(w.type, w.shape[-1]) for w in given)
+    )
+
+
+def _floats(*vectors: Any) -> bool:
+    return all(v is None or v.type is F32 for v in vectors)
+
+
+def _register_qkv(form: str, kind: StorageType, features: tuple[str, ...]) -> None:
+    """The kernel for one type of cache."""
+
+    def accepts(
+        x_TK: Any,
+        g_K: Any,
+        c_K: Any,
+        wq_NK: Any,
+        wk_MK: Any,
+        wv_MK: Any,
+        bq_N: Any,
+        bk_M: Any,
+        bv_M: Any,
+        cache_SGPDL: Any,
+        cache_SGCD: Any,
+        angles_TA: Any,
+    ) -> bool:
+        pairs_fit = angles_TA is None or cache_SGCD.shape[-1] % 2 == 0
+        return (
+            _readable(x_TK, wq_NK, wk_MK, wv_MK)
+            and _floats(g_K, c_K, bq_N, bk_M, bv_M)
+            and cache_SGPDL.type is kind
+            and cache_SGCD.type is kind
+            and pairs_fit
+        )
+
+    rate = {"rate": "f16"} if kind is F16 else {}
+
+    @norm_qkv.kernel(
+        "webgpu",
+        1,
+        form=form,
+        why="a workgroup some rows; the norm while x is read",
+        when=accepts,
+        features=features,
+        tokens=(1, 1),
+        **rate,
+    )
+    def qkv(call: Call) -> Dispatch:
+        """Rows that turn together are sums of one workgroup, which turns and writes them."""
+        N, M = call.size("N"), call.size("M")
+        each, constants = _work(call, N + 2 * M, "wq_NK", "wk_MK", "wv_MK")
+        blocks = ceil_div(N, each) + 2 * ceil_div(M, each)
+        constants |= {
+            "Element": kind.name,
+            "HALF": call.has("angles_TA") and call.attributes["layout"] == "half",
+        }
+        return Dispatch("norm_qkv.wgsl", lambda tokens: spread(blocks), constants)
+
+
+_register_qkv("f32", F32, ())
+_register_qkv("f16", F16, ("f16",))
+
+
+@norm_mlp.kernel(
+    "webgpu",
+    1,
+    why="a workgroup some rows of both; the norm while x is read",
+    when=lambda x_TK, g_K, w_FK, up_FK, c_K, b_F, bup_F: (
+        _readable(x_TK, w_FK, up_FK)
+        and _floats(g_K, c_K, b_F, bup_F)
+        and (up_FK is None or up_FK.type is w_FK.type)
+    ),
+    tokens=(1, 1),
+)
+def mlp(call: Call) -> Dispatch:
+    """Gate and up of a row are sums of one workgroup."""
+    weights = ("w_FK", "up_FK") if call.has("up_FK") else ("w_FK",)
+    F = call.size("F")
+    each, constants = _work(call, F * len(weights), *weights, sums=len(weights))
+    constants["SILU"] = call.attributes["activation"] == "silu"
+    return Dispatch("norm_mlp.wgsl", lambda tokens: spread(ceil_div(F, each)), constants)
+
+
+@norm_linear.kernel(
+    "webgpu",
+    1,
+    why="a workgroup some rows; the norm while x is read",
+    when=lambda x_TK, g_K, w_NK, c_K, b_N: _readable(x_TK, w_NK) and _floats(g_K, c_K, b_N),
+    tokens=(1, 1),
+    parts="w_NK",
+)
+def product(call: Call) -> Dispatch:
+    """A workgroup's threads go through some rows together."""
+    N = call.size("N")
+    each, constants = _work(call, N, "w_NK")
+    constants["cap"] = float(call.attributes["cap"])
+    return Dispatch("norm_linear.wgsl", lambda tokens: spread(ceil_div(N, each)), constants)
