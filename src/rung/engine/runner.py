@@ -193,7 +193,7 @@ class ModelRunner:
             return None
         given: dict[str, NDArray[np.float32]] = {}
         if choice.uniform_N is not None and choice.settings_P is not None:
-            before = np.zeros(position + 1, np.float32)
+            before = np.zeros(position, np.float32)
             given["uniform"] = np.concatenate([before, choice.uniform_N])
             given["settings"] = choice.settings_P
         self._flight = ahead.start(

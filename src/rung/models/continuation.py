@@ -34,26 +34,24 @@ class Continuation:
 def continue_with(decoder: Graph, *, context_length: int, greedy: bool) -> Continuation:
     """The continuation of a decoder's graph, which takes the likeliest token or draws one.
 
-    A draw takes `settings` (see ops.sample) and `uniform`, numbers in [0, 1) by the position of the
-    token that they are for.
+    A draw takes `settings` (see ops.drawn_token) and `uniform`, numbers in [0, 1) by the position
+    of the token whose logits they are for.
     """
     (logits,) = decoder.outputs
     graph = Graph("continuation")
     logits_TV = graph.tensor("logits", (T, logits.shape[-1]), "input")
     positions = graph.tensor("positions", (T,), "state", I32)
     given: dict[str, Tensor] = {}
-    next_positions = graph.add(ops.advance, positions, name="next_positions")
     if greedy:
-        tokens = graph.add(ops.argmax, logits_TV, name="next_tokens")
+        tokens = graph.add(ops.greedy_token, logits_TV, positions, name="next_tokens")
     else:
-        # The token after the last that the context holds has a place, too.
-        given["uniform"] = graph.tensor("uniform", (context_length + 1,), "input")
+        given["uniform"] = graph.tensor("uniform", (context_length,), "input")
         given["settings"] = graph.tensor("settings", (SETTINGS,), "input")
         tokens = graph.add(
-            *(ops.sample, logits_TV, next_positions, given["uniform"], given["settings"]),
+            *(ops.drawn_token, logits_TV, positions, given["uniform"], given["settings"]),
             name="next_tokens",
         )
-    graph.outputs += [tokens, next_positions]
+    graph.outputs.append(tokens)
     graph.verify()
     shared = {
         logits_TV: logits,

@@ -26,7 +26,7 @@ from rung.ops.norm.op import (
     rms_norm,
     rms_norm_rounded,
 )
-from rung.ops.sampling.op import advance, argmax, sample
+from rung.ops.sampling.op import drawn_token, greedy_token
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
@@ -47,16 +47,16 @@ __all__ = [
     "FAMILIES",
     "FUSED",
     "add",
-    "advance",
-    "argmax",
     "attention",
     "cache_write",
     "cache_write_keys",
+    "drawn_token",
     "embedding",
     "geglu",
     "geglu_rounded",
     "gelu",
     "gelu_rounded",
+    "greedy_token",
     "head_norm",
     "layer_norm",
     "layer_norm_rounded",
@@ -69,7 +69,6 @@ __all__ = [
     "rms_norm_rounded",
     "rope",
     "rope_angles",
-    "sample",
     "scale",
     "softcap",
     "swiglu",

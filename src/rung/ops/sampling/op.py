@@ -1,7 +1,7 @@
 """Choosing the next token where the logits are, and making the inputs of the step that reads it.
 
-These are the ops by which a device generates without the host: a token id is chosen from the
-logits, and its position is the last one's plus 1.
+With these ops a device generates without the host: each chooses token ids from logits, and moves
+the positions of the tokens that gave the logits on to those of the new ones.
 """
 
 # T rows of logits, V vocabulary, C positions, P settings
@@ -16,7 +16,7 @@ from rung.registry import op
 from rung.storage import I32
 
 MOST_K = 64
-"""The most candidates that `sample` draws from."""
+"""The most candidates that `drawn_token` draws from."""
 
 NOT_FINITE, TOO_MANY = -1, -2
 """Instead of an id: where a value is not finite, where there are more candidates than MOST_K."""
@@ -25,13 +25,13 @@ SETTINGS = 4
 """Temperature, top-k, top-p and min-p, in this order."""
 
 
-def _make_logits(rng: np.random.Generator, *, T: int, V: int, **case: Any) -> dict[str, Any]:
+def _make_greedy(rng: np.random.Generator, *, T: int, V: int, **case: Any) -> dict[str, Any]:
     x_TV = rng.standard_normal((T, V)).astype(np.float32) * 4
     if case.get("ties"):
         x_TV = np.round(x_TV)
     for t, wrong in case.get("wrong", ()):
         x_TV[t, rng.integers(V)] = wrong
-    return {"x_TV": x_TV}
+    return {"x_TV": x_TV, "pos_T": rng.integers(0, case.get("C", 99), T).astype(np.int32)}
 
 
 _SHAPES = (
@@ -47,22 +47,26 @@ _SHAPES = (
 @op(
     out="ids_T",
     out_type=lambda attributes: I32,
-    make=_make_logits,
+    types={"pos_T": I32},
+    writes=("pos_T",),
+    make=_make_greedy,
     flops=lambda T, V: T * V,
     cases=_SHAPES,
 )
-def argmax(x_TV: Any) -> Any:
-    """id_t = argmax_V(x_t), the lowest of equals; −1 where a value is not finite"""
+def greedy_token(x_TV: Any, pos_T: Any) -> Any:
+    """id_t = argmax_V(x_t), the lowest of equals; pos_t + 1
+
+    −1 where a value is not finite.
+    """
     found = np.argmax(x_TV, axis=-1) if len(x_TV) else np.zeros(0, np.int64)
-    return np.where(np.isfinite(x_TV).all(axis=-1), found, NOT_FINITE)
+    return np.where(np.isfinite(x_TV).all(axis=-1), found, NOT_FINITE), pos_T + 1
 
 
-def _make_sample(
-    rng: np.random.Generator, *, T: int, V: int, C: int, settings: tuple[float, ...], **case: Any
+def _make_drawn(
+    rng: np.random.Generator, *, C: int, settings: tuple[float, ...], **case: Any
 ) -> dict[str, Any]:
     return {
-        **_make_logits(rng, T=T, V=V, **case),
-        "pos_T": rng.integers(0, C, T).astype(np.int32),
+        **_make_greedy(rng, C=C, **case),
         "uniform_C": rng.random(C).astype(np.float32),
         "settings_P": np.array(settings, np.float32),
     }
@@ -72,8 +76,9 @@ def _make_sample(
     out="ids_T",
     out_type=lambda attributes: I32,
     types={"pos_T": I32},
+    writes=("pos_T",),
     touched={"uniform_C": "T"},
-    make=_make_sample,
+    make=_make_drawn,
     flops=lambda T, V: T * V,
     cases=[
         *({**shape, "C": 7, "settings": (0.8, 40, 1.0, 0.0)} for shape in _SHAPES),
@@ -90,8 +95,8 @@ def _make_sample(
         {"T": 2, "V": 70, "C": 64, "settings": (1.0, 0, 1.0, 0.0)},
     ],
 )
-def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
-    """id_t ~ softmax(x_t / temperature) within top-k, top-p and min-p, drawn by uniform[pos_t]
+def drawn_token(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
+    """id_t ~ softmax(x_t / temperature) within top-k, top-p, min-p, by uniform[pos_t]; pos_t + 1
 
     top-k keeps the k largest, the lowest ids of equals, and 0 all; top-p the fewest of these,
     largest first, that make up so much of their probability; min-p those at least min-p times as
@@ -120,17 +125,4 @@ def sample(x_TV: Any, pos_T: Any, uniform_C: Any, settings_P: Any) -> Any:
         sums = np.cumsum(weights)
         drawn = np.searchsorted(sums, uniform_C[pos_T[t]] * sums[-1], side="right")
         ids_T[t] = kept[min(drawn, len(kept) - 1)]
-    return ids_T
-
-
-@op(
-    out="pos_T",
-    types={"pos_T": I32},
-    inplace="pos_T",
-    make=lambda rng, *, T, **_: {"pos_T": rng.integers(0, 99, T).astype(np.int32)},
-    flops=lambda T: T,
-    cases=[{"T": 1}, {"T": 70}, {"T": 0}],
-)
-def advance(pos_T: Any) -> Any:
-    """pos_t + 1"""
-    return pos_T + 1
+    return ids_T, pos_T + 1

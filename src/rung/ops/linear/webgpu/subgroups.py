@@ -7,7 +7,7 @@ from rung.wgsl import Call, Dispatch, ceil_div, spread
 from rung.wgsl.types import unit_constants
 
 _LANES = 64
-"""Taken for the lanes of a subgroup where their number is not known: at most too many workgroups."""
+"""Taken for the lanes of a subgroup where their number is not known: at most too many groups."""
 
 
 @kernels(4, why="several rows a subgroup", features=("subgroups",), tokens=(1, 1))

@@ -1,9 +1,10 @@
-// id_t = argmax_V(x_t), from the best of each part: one workgroup a row.
+// id_t = argmax_V(x_t), from the best of each part, and pos_t + 1: one workgroup a row.
 // T rows, PARTS parts
 
 var<storage, read> part_keys: array<u32>;
 var<storage, read> part_ids: array<u32>;
 var<storage, read_write> ids_T: array<u32>;
+var<storage, read_write> pos_T: array<u32>;
 
 #include "order.wgsl"
 #include "best_of_workgroup.wgsl"
@@ -30,5 +31,6 @@ fn main(
     best_of_workgroup(lane);
     if (lane == 0u && t < tokens()) {
         ids_T[t] = select(ids[0], NO_ID, keys[0] == NOT_FINITE);
+        pos_T[t] += 1u;
     }
 }

@@ -1,13 +1,13 @@
-// id_t, drawn from the best of all parts by uniform[pos_t]: one workgroup a row.
+// id_t, drawn from the best of all parts by uniform[pos_t], and pos_t + 1: one workgroup a row.
 // T rows, PARTS parts, C positions
 
 var<storage, read> best_keys: array<u32>;
 var<storage, read> best_ids: array<u32>;
 var<storage, read> part_sums: array<f32>;
-var<storage, read> pos_T: array<u32>;
 var<storage, read> uniform_C: array<f32>;
 var<storage, read> settings_P: array<f32>;
 var<storage, read_write> ids_T: array<u32>;
+var<storage, read_write> pos_T: array<u32>;
 
 #include "order.wgsl"
 #include "lists.wgsl"
@@ -111,5 +111,6 @@ fn main(
         }
         let id = select(TOO_MANY, drawn_ids[drawn], are_all);
         ids_T[t] = select(id, NO_ID, keys[0] == NOT_FINITE);
+        pos_T[t] += 1u;
     }
 }
