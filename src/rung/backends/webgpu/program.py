@@ -201,6 +201,7 @@ class GpuProgram:
         parts = self._memory[tensor.root].parts if tensor is not None else (None,)
         for part in parts:
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
+            call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
                 pipeline = self._gpu.pipeline(source, f"{kernel.name} {dispatch.shader}")

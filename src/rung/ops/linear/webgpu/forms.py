@@ -7,21 +7,30 @@ from typing import Any
 
 from rung.ops.linear.op import linear
 from rung.storage import F32
-from rung.wgsl import Call, Dispatch
-from rung.wgsl.types import DECODED, form_of, in_units
+from rung.wgsl import Call, Constant, Dispatch
+from rung.wgsl.types import DECODED, form_of, in_units, unit_constants, unit_of
 
 Function = Callable[[Call], Dispatch]
+
+FORMS = (*DECODED, "i8_g")
+"""The ladders of linear, one a storage type of weights; i8_g for all i8_gN."""
 
 
 def kernels(version: int, *, why: str, **options: Any) -> Callable[[Function], Function]:
     """A rung of every ladder of linear: for float32 activations and rows of whole units."""
 
     def register(function: Function) -> Function:
-        for form in (*DECODED, "i8_g"):
+        for form in FORMS:
             _register(form, version, why, options, function)
         return function
 
     return register
+
+
+def unit_names(call: Call) -> dict[str, Constant]:
+    """What units.wgsl must know of the weights; QUADS is how many vec4s a unit has."""
+    kind = call.spec("w_NK").type
+    return {**unit_constants("w_NK", kind), "QUADS": unit_of(kind) // 4}
 
 
 def _register(

@@ -1,27 +1,52 @@
-"""Products of one token with subgroups: lanes that run together share rows of weights."""
+"""Products of few tokens with subgroups: lanes that run together share rows of weights."""
 
 from __future__ import annotations
 
-from rung.ops.linear.webgpu.forms import kernels
+from rung.ops.linear.webgpu.forms import kernels, unit_names
 from rung.wgsl import Call, Dispatch, ceil_div, spread
-from rung.wgsl.types import unit_constants
 
-_LANES = 64
-"""Taken for the lanes of a subgroup where their number is not known: at most too many groups."""
+FEW = 11
+"""Tokens up to which weights that are read once count for more than tiles."""
 
 
-@kernels(4, why="several rows a subgroup", features=("subgroups",), tokens=(1, 1))
-def rows(call: Call) -> Dispatch:
-    """Each lane keeps a unit of activations in registers and meets it with several rows."""
-    threads, rows_each = 64, 4
-    subgroups = max(1, threads // (call.features.subgroup_size or _LANES))
-    groups = ceil_div(call.size("N"), subgroups * rows_each)
+def _dispatch(call: Call, rows: int, tokens_each: int) -> Dispatch:
+    groups = ceil_div(call.size("N"), rows)
     return Dispatch(
         "subgroups.wgsl",
-        lambda tokens: spread(groups),
+        lambda tokens: spread(groups, z=ceil_div(tokens, tokens_each)),
         {
-            "THREADS": threads,
-            "ROWS_EACH": rows_each,
-            **unit_constants("w_NK", call.spec("w_NK").type),
+            "THREADS": call.workgroup,
+            "EACH": rows,
+            "TOKENS": tokens_each,
+            "SEVERAL": tokens_each > 1,
+            **unit_names(call),
         },
     )
+
+
+@kernels(
+    4,
+    why="several rows a workgroup, sums by subgroups",
+    features=("subgroups",),
+    tokens=(1, 1),
+    workgroup=128,
+)
+def rows(call: Call) -> Dispatch:
+    """Each lane keeps a unit of activations in registers and meets it with several rows.
+
+    Few rows leave processors idle unless each workgroup has fewer of them.
+    """
+    return _dispatch(call, 4 if call.size("N") >= 4096 else 2 if call.size("N") >= 1536 else 1, 1)
+
+
+@kernels(
+    6,
+    why="several tokens meet weights that are read once",
+    features=("subgroups",),
+    tokens=(2, FEW),
+    workgroup=128,
+)
+def several(call: Call) -> Dispatch:
+    """As `rows`, where each lane decodes its unit of weights once for up to 8 tokens."""
+    each = next(count for count in (2, 4, 6, 8) if call.tokens <= count or count == 8)
+    return _dispatch(call, 2, 6 if call.tokens > 8 else each)
