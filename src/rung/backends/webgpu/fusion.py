@@ -19,6 +19,7 @@ from rung.registry import Op
 Accepts = Callable[[Node], bool]
 """Whether there is a kernel for a node and its weights, for the run at hand."""
 
+
 @dataclass(frozen=True)
 class Job:
     """A node to compute. `owner` is the step of the program that its time counts for."""
@@ -124,7 +125,11 @@ def fuse(
     for node in reversed(nodes):
         for group in _groups(web, node):
             members = {index[id(member)] for member in group.members}
-            if group.node.op.name not in allowed or members & taken.keys() or not accepts(group.node):
+            if (
+                group.node.op.name not in allowed
+                or members & taken.keys()
+                or not accepts(group.node)
+            ):
                 continue
             at = _position(nodes, members, taken, group.node, places)
             if at is not None:

@@ -179,9 +179,7 @@ class GpuProgram:
         parts = self._memory[tensor.root].parts
         return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
 
-    def _work(
-        self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int
-    ) -> Iterator[Work]:
+    def _work(self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
         node = job.node
         kernel = self._choose(node, tokens)
         split = kernel.options.get("parts")
