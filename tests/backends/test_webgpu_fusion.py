@@ -10,7 +10,7 @@ import pytest
 import plain
 from rung import ops
 from rung.backends.webgpu import adapters
-from rung.backends.webgpu.fusion import fuse
+from rung.backends.webgpu.fusion import Places, fuse
 from rung.backends.webgpu.program import GpuProgram
 from rung.engine.batch import Batch
 from rung.engine.runner import build_decoder, plan_model
@@ -26,7 +26,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "qwen2": ({"qkv_bias": True, "rope": Rope(dims=4, layout="half")}, LAYER),
     "qwen3": (
         {"qk_norm": True, "rope": Rope(dims=4, layout="half")},
-        ["rms_norm", "linear", "linear", "linear", "rotate_write", *LAYER[1:]],
+        ["norm_products", "rotate_write", *LAYER[1:]],
     ),
     "gemma": (
         {
@@ -56,7 +56,7 @@ def fused_names(graph: Graph, **options: Any) -> list[str]:
     given = {
         "kept": [tensor.root for tensor in graph.outputs],
         "accepts": lambda node: True,
-        "places": no_memory_in_common,
+        "places": Places(no_memory_in_common),
     }
     return [job.node.op.name for job in fuse(graph.nodes, **given | options)]
 
@@ -79,7 +79,7 @@ def test_owners_are_the_products() -> None:
         graph.nodes,
         [t.root for t in graph.outputs],
         lambda node: True,
-        no_memory_in_common,
+        Places(no_memory_in_common),
     )
     owners = {job.node.op.name: graph.nodes[job.owner].name for job in reversed(jobs)}
     assert owners["norm_qkv"] == "Qcur-0"
@@ -102,8 +102,14 @@ def test_what_two_nodes_read_is_not_fused_away() -> None:
 
 
 def test_without_a_kernel_what_is_left_is_fused() -> None:
-    names = fused_names(graph_of(), accepts=lambda node: node.op.name != "norm_qkv")
+    without = {"norm_qkv"}
+    names = fused_names(graph_of(), accepts=lambda node: node.op.name not in without)
     assert names.count("norm_qkv") == 0
+    assert names.count("norm_products") == 2
+    assert names.count("rotate_write") == 2
+    without.add("norm_products")
+    names = fused_names(graph_of(), accepts=lambda node: node.op.name not in without)
+    assert names.count("rms_norm") == 2
     assert names.count("rotate_write") == 2
 
 
@@ -116,7 +122,10 @@ def test_memory_that_would_be_overwritten_is_left_alone() -> None:
         root = stream if tensor.root is hidden else tensor.root
         return frozenset((id(root),))
 
-    assert fused_names(graph, places=places).count("norm_mlp") == 1
+    assert fused_names(graph, places=Places(places)).count("norm_mlp") == 1
+    free = Places(places, [hidden, graph.tensors["Qcur-0"]])
+    assert fused_names(graph, places=free).count("norm_mlp") == 2
+    assert free.moved == {hidden}
 
 
 def test_nodes_between_keep_what_fused_ones_read() -> None:
@@ -128,7 +137,7 @@ def test_nodes_between_keep_what_fused_ones_read() -> None:
         root = stream if tensor.root is angles else tensor.root
         return frozenset((id(root),))
 
-    assert fused_names(graph, places=places).count("norm_qkv") == 1
+    assert fused_names(graph, places=Places(places)).count("norm_qkv") == 1
 
 
 def test_fusions_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

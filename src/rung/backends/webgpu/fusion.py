@@ -7,7 +7,7 @@ may read them: neither another node, nor another program, nor whoever runs the g
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,6 @@ from rung.registry import Op
 
 Accepts = Callable[[Node], bool]
 """Whether there is a kernel for a node and its weights, for the run at hand."""
-
-Places = Callable[[Tensor], frozenset[int]]
-"""What memory a tensor lies in: two that have something in common share it."""
 
 
 @dataclass(frozen=True)
@@ -81,68 +78,111 @@ def chosen() -> dict[str, Op]:
     return left
 
 
+class Places:
+    """What memory tensors lie in, and which of them shall have some of their own.
+
+    of: what a tensor lies in; two that have something in common share it. free: roots that may be
+    moved to other memory. moved: those that shall be.
+    """
+
+    def __init__(
+        self, of: Callable[[Tensor], frozenset[int]], free: Collection[Tensor] = ()
+    ) -> None:
+        self._of = of
+        self._free = free
+        self.moved: set[Tensor] = set()
+
+    def of(self, roots: Iterable[Tensor]) -> frozenset[int]:
+        """The memory of all of these."""
+        found = ((-id(root),) if root in self.moved else self._of(root) for root in roots)
+        return frozenset(place for places in found for place in places)
+
+    def separate(self, roots: Collection[Tensor]) -> bool:
+        """Whether none of these shares memory with another, with some of them moved if need be."""
+        if self._are_apart(roots):
+            return True
+        self.moved.update(root for root in roots if root in self._free)
+        return self._are_apart(roots)
+
+    def _are_apart(self, roots: Collection[Tensor]) -> bool:
+        return sum(len(self.of([root])) for root in roots) == len(self.of(roots))
+
+
 def fuse(
     nodes: Sequence[Node], kept: Collection[Tensor], accepts: Accepts, places: Places
 ) -> list[Job]:
     """The nodes with groups of them fused, in an order that is right.
 
-    kept: roots that something outside of these nodes reads.
+    kept: roots that something outside of these nodes reads. What `places` has moved must get memory
+    of its own for this list.
     """
     web = _Web(nodes, kept)
     index = {id(node): i for i, node in enumerate(nodes)}
     allowed = chosen()
-    last: dict[int, _Group] = {}
-    taken: set[int] = set()
+    found: dict[int, _Group] = {}
+    taken: dict[int, int] = {}
     # Backwards: what ends later holds what ends earlier, as norm, product and cap do.
     for node in reversed(nodes):
         for group in _groups(web, node):
             members = {index[id(member)] for member in group.members}
             if (
-                group.node.op.name in allowed
-                and not members & taken
-                and accepts(group.node)
-                and _may_wait(nodes, members, taken, group.node, places)
+                group.node.op.name not in allowed
+                or members & taken.keys()
+                or not accepts(group.node)
             ):
-                taken |= members
-                last[max(members)] = group
-                break
+                continue
+            at = _position(nodes, members, taken, group.node, places)
+            if at is not None:
+                taken |= dict.fromkeys(members, at)
+                found[at] = group
     jobs = []
     for i, node in enumerate(nodes):
-        if i in last:
-            group_members = last[i].members
-            owner = next((m for m in group_members if m.op is ops.linear), group_members[-1])
-            jobs.append(Job(last[i].node, index[id(owner)]))
+        if i in found:
+            members_here = found[i].members
+            owner = next((m for m in members_here if m.op is ops.linear), members_here[-1])
+            jobs.append(Job(found[i].node, index[id(owner)]))
         elif i not in taken:
             jobs.append(Job(node, i))
     return jobs
 
 
-def _may_wait(
-    nodes: Sequence[Node], members: set[int], taken: set[int], fused: Node, places: Places
-) -> bool:
-    """Whether all members may run where the last of them stands.
+def _position(
+    nodes: Sequence[Node],
+    members: set[int],
+    taken: Mapping[int, int],
+    fused: Node,
+    places: Places,
+) -> int | None:
+    """Where a fused node may run: in the place of its last member, of its first, or nowhere.
+
+    taken: where nodes run that belong to other groups.
 
     Memory is shared by tensors whose lives do not meet, and lives change here: what the fused node
-    reads must still be there, and each have memory of its own, as must what it writes.
+    reads must still be there, and what it writes must not lie on what others still need.
     """
-    read = {tensor.root for tensor in fused.tensors}
+    first, last = min(members), max(members)
+    # What was fused to a node that runs before is not between any more.
+    others = [i for i in range(first, last) if i not in members and taken.get(i, i) >= first]
     written = {tensor.root for tensor in fused.written}
-    used: set[int] = set()
-    for root in read | written:
-        if used & places(root):
-            return False
-        used |= places(root)
+    read = {tensor.root for tensor in fused.tensors} - written
+    if any(i in taken for i in others) or not places.separate(read | written):
+        return None
     made = {nodes[i].output.root for i in members}
-    for i in range(min(members), max(members)):
-        if i in members:
-            continue
-        between = nodes[i]
-        root = between.output.root
-        if i in taken or any(tensor.root in made for tensor in between.tensors):
-            return False
-        if root not in read and used & places(root):
-            return False
-    return True
+    between = [nodes[i] for i in others]
+    used, targets = places.of(read | written), places.of(written)
+
+    def allows_late(node: Node) -> bool:
+        root = node.output.root
+        reads_made = any(tensor.root in made for tensor in node.tensors)
+        return not reads_made and (root in read or not places.of([root]) & used)
+
+    def allows_early(node: Node) -> bool:
+        roots = {tensor.root for tensor in (*node.tensors, node.output)}
+        return node.output.root not in read and not places.of(roots - written) & targets
+
+    if all(allows_late(node) for node in between):
+        return last
+    return first if all(allows_early(node) for node in between) else None
 
 
 def _groups(web: _Web, node: Node) -> Iterator[_Group]:
@@ -150,8 +190,7 @@ def _groups(web: _Web, node: Node) -> Iterator[_Group]:
     if node.op is ops.attention:
         parts = _AttentionInputs.of(web, node)
         if parts is not None:
-            yield from parts.with_products(web)
-            yield from parts.with_writes()
+            yield from parts.groups(web)
     for op, rule in _RULES:
         if node.op is op:
             group = rule(web, node)
@@ -273,39 +312,36 @@ class _AttentionInputs:
         layout = rope.attributes["layout"] if rope is not None else "interleaved"
         return inputs, {"layout": layout, "eps": norm.attributes["eps"] if norm else 0.0}
 
-    def with_products(self, web: _Web) -> Iterator[_Group]:
-        """norm_qkv: from the norm of the stream on."""
-        if self.queries.norm is not None:
-            return
+    def groups(self, web: _Web) -> Iterator[_Group]:
+        """norm_qkv; where that cannot be, norm_products and rotate_write."""
         values = self.write_values.inputs["x_TGD"]
         found = [web.before(t, ops.linear) for t in (self.queries.values, self.keys.values, values)]
         products = [p for p in found if p is not None and _is_plain(p)]
-        if len(products) < 3:
-            return
-        norm = _normed(web, products[0].inputs["x_TK"], products)
-        if norm is None:
-            return
-        inputs, attributes = self._inputs()
-        normed, eps = _norm_inputs(norm)
+        norm = _normed(web, products[0].inputs["x_TK"], products) if len(products) == 3 else None
+        if norm is not None:
+            yield from self._with_products(norm, products)
+        yield from self._with_writes()
+
+    def _with_products(self, norm: Node, products: Sequence[Node]) -> Iterator[_Group]:
+        """From the norm of the stream on, to the caches or only to the products' own outputs."""
+        weights, eps = _norm_inputs(norm)
         for letters, product in zip(("q_N", "k_M", "v_M"), products, strict=True):
             name, letter = letters.split("_")
-            inputs[f"w{name}_{letter}K"] = product.inputs["w_NK"]
-            inputs[f"b{name}_{letter}"] = product.inputs["b_N"]
+            weights[f"w{name}_{letter}K"] = product.inputs["w_NK"]
+            weights[f"b{name}_{letter}"] = product.inputs["b_N"]
+        inputs, attributes = self._inputs()
         output = self.attention.inputs["q_THD"]
-        assert output is not None
-        ends = (self.write_keys, self.write_values)
-        yield _Group(
-            (norm, *products, *self.queries.members, *self.keys.members, *ends),
-            _node(
-                ops.FUSED["norm_qkv"],
-                inputs | normed,
-                attributes | eps,
-                output,
-                self.write_values.name,
-            ),
-        )
+        if self.queries.norm is None and output is not None:
+            op = ops.FUSED["norm_qkv"]
+            ends = (*self.queries.members, *self.keys.members, self.write_keys, self.write_values)
+            node = _node(op, inputs | weights, attributes | eps, output, self.write_values.name)
+            yield _Group((norm, *products, *ends), node)
+        q, k, v = (product.output for product in products)
+        op = ops.FUSED["norm_products"]
+        node = _node(op, weights | {"k_TM": k, "v_TM": v}, eps, q, products[-1].name)
+        yield _Group((norm, *products), node)
 
-    def with_writes(self) -> Iterator[_Group]:
+    def _with_writes(self) -> Iterator[_Group]:
         """rotate_write: what comes after the products; where only the writes are left, none."""
         output = self.attention.inputs["q_THD"]
         if not self.queries.members or output is None:

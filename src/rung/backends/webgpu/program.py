@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,12 +15,12 @@ import numpy as np
 
 from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
-from rung.backends.webgpu.fusion import Job, fuse
+from rung.backends.webgpu.fusion import Job, Places, fuse
 from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
-from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer
+from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
 from rung.backends.webgpu.readback import Arriving
 from rung.errors import KernelError
-from rung.graph.ir import Node, Symbol, Tensor
+from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
 from rung.wgsl import Call, Dispatch, Features
 from rung.wgsl.source import SIZES, Source, expand
@@ -101,6 +102,7 @@ class GpuProgram:
         self._choose = choose
         self._kept = kept
         self._jobs: dict[tuple[bool, bool], list[Job]] = {}
+        self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
         self._scratch = Scratch(gpu)
@@ -150,12 +152,15 @@ class GpuProgram:
         return self._commands[key]
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
-        for job in self.jobs(sizes):
+        jobs = self.jobs(sizes)
+        moved = self._moved if sizes.get("T") == 1 else {}
+        memory = ChainMap(moved, dict(self._memory))
+        for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
             if tokens == 0:
                 continue
-            for work in self._work(job.owner, job.node, symbol, tokens):
+            for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
                     yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), job.owner)
@@ -169,13 +174,24 @@ class GpuProgram:
             return [Job(node, i) for i, node in enumerate(self._nodes)]
         key = (sizes.get("T") == 1, sizes.get("R") == 1)
         if key not in self._jobs:
+            # For one token, memory of their own for some tensors is little.
+            free = self._made() - set(self._kept) if key[0] else ()
+            places = Places(self._places, free)
             self._jobs[key] = fuse(
                 self._nodes,
                 self._kept,
                 lambda node: self._accepts(node, _count(tokens_of(node), sizes)),
-                self._places,
+                places,
             )
+            for root in places.moved:
+                shape = concrete(root.shape, {"T": 1, "R": 1})
+                self._moved.setdefault(root, allocate(self._gpu, root.type, shape))
         return self._jobs[key]
+
+    def _made(self) -> set[Tensor]:
+        """Roots of activations that these nodes make."""
+        roots = {node.output.root for node in self._nodes}
+        return {root for root in roots if root.role == "activation"}
 
     def _accepts(self, node: Node, tokens: int) -> bool:
         """Whether a kernel computes a node for so many tokens, its weights in one part each."""
@@ -194,11 +210,12 @@ class GpuProgram:
         parts = self._memory[tensor.root].parts
         return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
 
-    def _work(self, owner: int, node: Node, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
+    def _work(self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
+        node = job.node
         kernel = self._choose(node, tokens)
         split = kernel.options.get("parts")
         tensor = node.inputs.get(split) if split else None
-        parts = self._memory[tensor.root].parts if tensor is not None else (None,)
+        parts = memory[tensor.root].parts if tensor is not None else (None,)
         for part in parts:
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
             call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
@@ -206,14 +223,15 @@ class GpuProgram:
                 source = source_of(kernel, call, dispatch, symbol)
                 pipeline = self._gpu.pipeline(source, f"{kernel.name} {dispatch.shader}")
                 bindings = tuple(
-                    self._binding(node, name, dispatch, tokens, split, part)
+                    self._binding(node, memory, name, dispatch, tokens, split, part)
                     for name, _ in source.variables
                 )
-                yield Work(pipeline, bindings, dispatch, symbol, owner)
+                yield Work(pipeline, bindings, dispatch, symbol, job.owner)
 
     def _binding(
         self,
         node: Node,
+        memory: Memory,
         name: str,
         dispatch: Dispatch,
         tokens: int,
@@ -226,17 +244,19 @@ class GpuProgram:
         if name in dispatch.scratch:
             plane = self._scratch.get(name, dispatch.scratch[name](tokens))
         else:
-            plane = self._plane(node, name, split, part)
+            plane = self._plane(node, memory, name, split, part)
         return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
 
-    def _plane(self, node: Node, name: str, split: str | None, part: Part | None) -> PlaneBuffer:
+    def _plane(
+        self, node: Node, memory: Memory, name: str, split: str | None, part: Part | None
+    ) -> PlaneBuffer:
         known = dict(node.inputs)
         if node.op.inplace is None:
             known[node.op.out] = node.output
         for parameter, tensor in known.items():
             if tensor is None or not (name == parameter or name.startswith(parameter + "_")):
                 continue
-            buffer = self._memory[tensor.root]
+            buffer = memory[tensor.root]
             plane = name[len(parameter) + 1 :]
             if plane not in buffer.names:
                 continue

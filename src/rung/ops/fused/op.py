@@ -164,6 +164,51 @@ def norm_qkv(
     return q_THD, keys, cache_write.reference(cache_SGCD, v_TGD, pos_T, slot_T)
 
 
+def _make_products(rng: np.random.Generator, *, T: int, N: int, M: int, **case: Any) -> Any:
+    made = _make_qkv(rng, T=T, H=N, G=M, D=1, C=1, A=0, **case)
+    return {name: made[name] for name in made if name.rpartition("_")[2] in _FLAT} | {
+        "k_TM": np.zeros((T, M)),
+        "v_TM": np.zeros((T, M)),
+    }
+
+
+_FLAT = ("TK", "K", "NK", "MK", "N", "M")
+
+
+@op(
+    out="q_TN",
+    writes=("k_TM", "v_TM"),
+    make=_make_products,
+    flops=lambda T, K, N, M: 2 * T * K * (N + 2 * M),
+    cases=[
+        {"T": 1, "K": 64, "N": 24, "M": 6, "eps": 1e-5},
+        {"T": 1, "K": 68, "N": 9, "M": 9, "eps": 1e-6, "bias": True, "centred": True},
+    ],
+)
+def norm_products(
+    x_TK: Any,
+    g_K: Any,
+    wq_NK: Any,
+    wk_MK: Any,
+    wv_MK: Any,
+    k_TM: Any,
+    v_TM: Any,
+    c_K: Any = None,
+    bq_N: Any = None,
+    bk_M: Any = None,
+    bv_M: Any = None,
+    *,
+    eps: float,
+) -> Any:
+    """q = norm(x) · wqᵀ + bq; k = norm(x) · wkᵀ + bk; v = norm(x) · wvᵀ + bv
+
+    norm is rms_norm with g, or layer_norm with g and c.
+    """
+    y_TK = _norm(x_TK, g_K, c_K, eps)
+    weights = ((wq_NK, bq_N), (wk_MK, bk_M), (wv_MK, bv_M))
+    return tuple(linear.reference(y_TK, w, b) for w, b in weights)
+
+
 def _make_rotate(
     rng: np.random.Generator,
     *,
@@ -339,6 +384,7 @@ def norm_add(x_TD: Any, w_D: Any, r_TD: Any, *, eps: float) -> Any:
 
 
 FUSED: Mapping[str, Any] = {
-    fused.name: fused for fused in (norm_qkv, rotate_write, norm_mlp, norm_linear, norm_add)
+    fused.name: fused
+    for fused in (norm_qkv, norm_products, rotate_write, norm_mlp, norm_linear, norm_add)
 }
 """What a backend may put in the place of others."""

@@ -18,17 +18,18 @@ fn main(
         return;
     }
     let row = i / COLUMNS;
-    var greatest = split_sums[row * SPLITS].x;
-    for (var s = 1u; s < SPLITS; s++) {
-        greatest = max(greatest, split_sums[row * SPLITS + s].x);
-    }
+    var greatest = -1e30;
+#repeat s SPLITS
+    let found_s = split_sums[row * SPLITS + s];
+    let value_s = split_values[(row * SPLITS + s) * COLUMNS + i % COLUMNS];
+    greatest = max(greatest, found_s.x);
+#end
     var sum = vec4(0.0);
     var total = 0.0;
-    for (var s = 0u; s < SPLITS; s++) {
-        let found = split_sums[row * SPLITS + s];
-        let weight = exp(found.x - greatest);
-        total += weight * found.y;
-        sum += weight * split_values[(row * SPLITS + s) * COLUMNS + i % COLUMNS];
-    }
+#repeat s SPLITS
+    let weight_s = exp(found_s.x - greatest);
+    total += weight_s * found_s.y;
+    sum += weight_s * value_s;
+#end
     y_THD[i] = sum / total;
 }

@@ -43,12 +43,10 @@ fn main(
         let x = w_FK_activations(0u, unit);
 #repeat r EACH
         sum_r += w_FK_dot_unit(row_r, unit, x);
-#end
 #if up_FK
-#repeat r EACH
         up_sum_r += up_FK_dot_unit(row_r, unit, x);
-#end
 #endif
+#end
     }
 #repeat r EACH
     share(r, sum_r, lane, subgroup, sublane);

@@ -1,4 +1,5 @@
 // q = rope(norm(x) · wqᵀ + bq); k, likewise, and v into the caches: a workgroup EACH rows of a weight.
+// With k_TM (norm_products) nothing turns, and keys and values go there.
 // K width, N = H · D queries, M = G · D keys or values, D head width, A cosines and sines
 // S slots, C positions, P pages of L positions
 
@@ -18,11 +19,44 @@ var<storage, read> bv_M: array<f32>;
 #if angles_TA
 var<storage, read> angles_TA: array<f32>;
 #endif
+#if k_TM
+var<storage, read_write> q_TN: array<f32>;
+var<storage, read_write> k_TM: array<f32>;
+var<storage, read_write> v_TM: array<f32>;
+
+fn put_query(row: u32, y: f32) {
+    q_TN[row] = y;
+}
+
+fn put_key(row: u32, y: f32) {
+    k_TM[row] = y;
+}
+
+fn put_value(row: u32, y: f32) {
+    v_TM[row] = y;
+}
+#else
 var<storage, read> pos_T: array<i32>;
 var<storage, read> slot_T: array<i32>;
 var<storage, read_write> q_THD: array<f32>;
 var<storage, read_write> cache_SGPDL: array<Element>;
 var<storage, read_write> cache_SGCD: array<Element>;
+
+fn put_query(row: u32, y: f32) {
+    q_THD[row] = y;
+}
+
+fn put_key(row: u32, y: f32) {
+    let pos = u32(pos_T[0]);
+    let head = u32(slot_T[0]) * G + row / D;
+    cache_SGPDL[((head * P + pos / L) * D + row % D) * L + pos % L] = Element(y);
+}
+
+fn put_value(row: u32, y: f32) {
+    let head = u32(slot_T[0]) * G + row / D;
+    cache_SGCD[(head * C + u32(pos_T[0])) * D + row % D] = Element(y);
+}
+#endif
 
 const BLOCKS_Q = (N + EACH - 1u) / EACH;
 const BLOCKS_K = (M + EACH - 1u) / EACH;
@@ -111,28 +145,27 @@ fn main(
     if (lane >= EACH) {
         return;
     }
-    let pos = u32(pos_T[0]);
     if (block < BLOCKS_Q) {
         let rank = block * EACH + lane;
         if (rank < N) {
             let row = turned_row(rank);
             let y = query(lane, row);
 #if angles_TA
-            q_THD[row] = turn(rank, y, query(lane ^ 1u, turned_row(rank ^ 1u)));
+            put_query(row, turn(rank, y, query(lane ^ 1u, turned_row(rank ^ 1u))));
 #else
-            q_THD[row] = y;
+            put_query(row, y);
 #endif
         }
     } else if (block_k < BLOCKS_K) {
         let rank = block_k * EACH + lane;
         if (rank < M) {
             let row = turned_row(rank);
-            var y = key(lane, row);
+            let y = key(lane, row);
 #if angles_TA
-            y = turn(rank, y, key(lane ^ 1u, turned_row(rank ^ 1u)));
+            put_key(row, turn(rank, y, key(lane ^ 1u, turned_row(rank ^ 1u))));
+#else
+            put_key(row, y);
 #endif
-            let head = u32(slot_T[0]) * G + row / D;
-            cache_SGPDL[((head * P + pos / L) * D + row % D) * L + pos % L] = Element(y);
         }
     } else {
         let row = block_v * EACH + lane;
@@ -141,8 +174,7 @@ fn main(
 #if bv_M
             y += bv_M[row];
 #endif
-            let head = u32(slot_T[0]) * G + row / D;
-            cache_SGCD[(head * C + pos) * D + row % D] = Element(y);
+            put_value(row, y);
         }
     }
 }
