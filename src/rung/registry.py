@@ -74,6 +74,10 @@ class Split:
         return max(min(most, -(-units // self.grain)), 1 if units else 0)
 
 
+MANY = 1 << 20
+"""Tokens that stand for a long prompt."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One rung of a ladder: a numbered way for a backend to compute an op.
@@ -99,9 +103,30 @@ class Kernel:
         return f"{self.op.name}{form}/{self.backend}={self.version}"
 
     @property
+    def terms(self) -> str:
+        """When it may run besides what it accepts: "T 2 to 11, with subgroups"; or nothing."""
+        low, high = self.tokens
+        several = f"T {low} to {high}" if high < MANY else f"T from {low}"
+        words = [several] if (low, high) != (1, MANY) else []
+        if features := self.options.get("features", ()):
+            words.append(f"with {' and '.join(features)}")
+        return ", ".join(words)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The features it needs that this processor does not have, or may not use."""
         return tuple(name for name in self.needs if not host().has(name))
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """The least and the most tokens of a run that it is for, by its option `tokens`."""
+        low, high = self.options.get("tokens", (1, MANY))
+        return low, high
+
+    def takes(self, tokens: int) -> bool:
+        """Whether it is for runs of so many tokens; none at all are as one."""
+        low, high = self.tokens
+        return low <= max(tokens, 1) <= high
 
     def accepts(self, specs: Specs, attributes: Attributes) -> bool:
         """Whether this kernel can compute the op for these inputs here."""

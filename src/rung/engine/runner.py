@@ -154,6 +154,9 @@ class ModelRunner:
 
     @profile.setter
     def profile(self, profile: Profile | None) -> None:
+        if profile is not None:
+            # A device measures itself when first asked, while it is open; summaries ask later.
+            _ = self.executor.plan(1).seconds
         self.executor.profile = profile
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
@@ -268,12 +271,26 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
     return "int8" if types - {"f32", "f16", "bf16"} else "float32"
 
 
-def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
-    """What is asked for, or the default.
+def choose_activations(
+    checkpoint: Checkpoint, name: str | None, *, on_gpu: bool = False
+) -> Activations:
+    """What is asked for, or the default; with a GPU always float32.
 
-    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded; and for
-    bfloat16 where no weight has products in it, or this processor has none.
+    A graph has one kind of activations for all layers. A GPU's kernels take float32, and read
+    quantised weights at the speed of its memory all the same; rounding would leave every product to
+    the CPU. Layers that stay on the host multiply in float32, then, too.
+
+    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded; for
+    bfloat16 where no weight has products in it, or this processor has none; and for both with a
+    GPU.
     """
+    if on_gpu:
+        if check_activations(name) not in (None, "float32"):
+            raise UsageError(
+                f"{name} activations are for products on the CPU, and GPUs multiply float32; leave "
+                "--activations out, or take --device cpu"
+            )
+        return "float32"
     chosen = check_activations(name) or default_activations(checkpoint)
     types = _matrix_types(checkpoint)
     if chosen == "int8" and not types - {"f32", "f16", "bf16"}:
@@ -295,20 +312,31 @@ def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
     return chosen
 
 
-def multiplies_floats(activations: Activations, wishes: Wishes, checkpoint: Checkpoint) -> bool:
-    """Whether a BLAS library could be of use: some product is of float32, or a wish names it."""
+def multiplies_floats(
+    activations: Activations, wishes: Wishes, checkpoint: Checkpoint, *, on_gpu: bool = False
+) -> bool:
+    """Whether a BLAS library could be of use: some product is of float32, or a wish names it.
+
+    With a GPU few products are left to the host, or none: measuring both backends for them would
+    take longer than it gains.
+    """
     floats = activations == "float32" or bool(_matrix_types(checkpoint) & {"f32", "f16", "bf16"})
-    return floats or any(override.backend == "blas" for override in wishes.overrides)
+    return (floats and not on_gpu) or any(
+        override.backend == "blas" for override in wishes.overrides
+    )
 
 
-def default_cache_type(checkpoint: Checkpoint) -> CacheType:
+def default_cache_type(checkpoint: Checkpoint, backends: Sequence[Backend] = ()) -> CacheType:
     """f32 where every matrix is float32, so that nothing is rounded there; else f16.
+
+    Also f32 where a backend has no kernels for float16, as GPUs without f16 in shaders.
 
     The one place for this choice. float16 halves what a token reads: with 1024 keys of 32 heads,
     0.3 ms instead of 0.7 (Zen 4, 2 cores). It moves the perplexity of the built-in model by 0.06 %
     at most, either way (docs/cpu-backend.md).
     """
-    return "f32" if _matrix_types(checkpoint) <= {"f32"} else "f16"
+    in_halves = all(backend.takes_f16 for backend in backends)
+    return "f16" if in_halves and not _matrix_types(checkpoint) <= {"f32"} else "f32"
 
 
 def checked_context(checkpoint: Checkpoint, context_length: int | None) -> int:
@@ -344,10 +372,12 @@ def plan_model(
     context = checked_context(checkpoint, context_length)
     if n_slots < 1:
         raise UsageError(f"slots is {n_slots}, expected at least 1")
-    chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
-    taken = choose_activations(checkpoint, activations)
+    asked = check_cache_type(cache_type)
     chosen_devices = Devices(**devices)
-    backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
+    on_gpu = chosen_devices.has_gpu
+    taken = choose_activations(checkpoint, activations, on_gpu=on_gpu)
+    floats = multiplies_floats(taken, wishes, checkpoint, on_gpu=on_gpu)
+    backends = open_backends(chosen_devices, with_blas=floats)
     try:
         apply_rates(backends, chosen_devices)
         return ModelRunner(
@@ -357,7 +387,7 @@ def plan_model(
             n_slots=n_slots,
             context_length=context,
             activations=taken,
-            cache_type=chosen,
+            cache_type=asked or default_cache_type(checkpoint, backends),
             max_tokens=max_tokens,
             on_compile=on_compile,
             on_upload=on_upload,

@@ -32,6 +32,7 @@ from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
 from rung.schedule.split import Copy, Stage
 from rung.storage import StoredTensor
+from rung.storage.mapped import let_go
 
 Uploading = Callable[[int, int, str], None]
 """Told before a weight goes to a device: bytes done, of how many, its name."""
@@ -288,6 +289,9 @@ class Executor:
             for tensor, home in self.homes.items()
             if tensor.role == "weight" and home.backend.memory != HOST
         }
+        # All of them get their memory before the first is moved: what is too much is known at once.
+        for tensor, backend in moved.items():
+            self._make_room(tensor, backend)
         total = sum(self._weights[tensor].size_bytes for tensor in moved)
         done = 0
         for tensor, backend in moved.items():
@@ -297,11 +301,15 @@ class Executor:
         if on_upload is not None and moved:
             on_upload(total, total, "")
 
-    def _bring(self, tensor: Tensor, backend: Backend) -> int:
+    def _make_room(self, tensor: Tensor, backend: Backend) -> None:
         stored = self._weights[tensor]
-        buffer = backend.allocate(stored.type, stored.shape)
-        backend.write(buffer, stored, stored.shape)
-        self._resident[tensor, backend.memory] = buffer
+        self._resident[tensor, backend.memory] = backend.allocate(stored.type, stored.shape)
+
+    def _bring(self, tensor: Tensor, backend: Backend) -> int:
+        """Copies a weight to a backend, which has room for it; its bytes."""
+        stored = self._weights[tensor]
+        backend.write(self._resident[tensor, backend.memory], stored, stored.shape)
+        let_go(stored)
         return stored.size_bytes
 
     def _compile(self, plan: Plan) -> _Compiled:
@@ -352,6 +360,7 @@ class Executor:
         for (tensor, memory), buffer in found.items():
             if tensor is root and backend.accepts(memory):
                 return buffer
+        self._make_room(root, backend)
         self._bring(root, backend)
         found[root, backend.memory] = self._resident[root, backend.memory]
         return found[root, backend.memory]

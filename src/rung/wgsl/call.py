@@ -21,6 +21,9 @@ Constant = int | float | bool | str
 MOST_WORKGROUPS = 65535
 """Along one dimension, on every GPU."""
 
+MOST_INVOCATIONS = 1024
+"""Threads of a workgroup, on any GPU; many have room for 256 alone."""
+
 
 @dataclass(frozen=True)
 class Features:

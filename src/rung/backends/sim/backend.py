@@ -122,7 +122,7 @@ class SimBackend(Backend):
         limits = cost.flops / self.spec.gflops, cost.bytes / self.spec.gbs
         return self.spec.latency_us * 1e-6 + max(limits) / 1e9
 
-    def copy_seconds(self, size_bytes: int) -> float:
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float:
         return self.spec.latency_us * 1e-6 + size_bytes / self.spec.copy_gbs / 1e9
 
     def free_bytes(self) -> int | None:

@@ -78,9 +78,14 @@ def is_name(device: str) -> bool:
 
 
 def find(device: str) -> Adapter:
-    """The adapter that a name means. Raises BackendError where there is none, UsageError for a
-    number that is none.
+    """The adapter that a name means; "webgpu" alone is what RUNG_GPU says, or the best.
+
+    Raises BackendError where there is none, UsageError for a name or number that is none.
     """
+    if device == NAMES[0] and (chosen := env.GPU.get()):
+        if not is_name(chosen):
+            raise UsageError(f"RUNG_GPU is {chosen!r}, expected {', '.join(NAMES)}, or one with :N")
+        device = chosen
     name, colon, number = device.partition(":")
     if colon and not number.isdecimal():
         raise UsageError(f"device is {device!r}, expected {name} or {name}:N with a number N")

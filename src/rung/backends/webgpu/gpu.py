@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,6 +43,8 @@ _MOST_BINDINGS = 24
 CHUNK_BYTES = 32 << 20
 
 _ALIGNMENT = 256
+# A query set holds 4096 at most.
+_MOST_STAMPS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,9 @@ class Gpu:
         self._known_losses = len(self._log.losses)
         self.device, wanted = _open(adapter, wanted, limits)
         self._readback = Readback(self.device)
+        self._limit_bytes = _memory_limit()
+        self._used_bytes = 0
+        self._staged_bytes = 0  # written, and not known to be done
         self.has_timestamps = wanted["timestamps"]
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
@@ -110,7 +116,26 @@ class Gpu:
         import wgpu
 
         usage = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
-        return self._buffer(max(16, -(-size_bytes // 16) * 16), usage)
+        size_bytes = max(16, -(-size_bytes // 16) * 16)
+        if self._limit_bytes and self._used_bytes + size_bytes > self._limit_bytes:
+            raise self._no_room(size_bytes)
+        try:
+            buffer = self._buffer(size_bytes, usage)
+        except MemoryLimitError:
+            # What was given back before is free only when the GPU has been waited for.
+            self.wait()
+            buffer = self._buffer(size_bytes, usage)
+        self._used_bytes += size_bytes
+        weakref.finalize(buffer, self._give_back, size_bytes)
+        return buffer
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._used_bytes -= size_bytes
+
+    @property
+    def free_bytes(self) -> int | None:
+        """What RUNG_GPU_MEMORY leaves; None without it, for WebGPU does not tell."""
+        return self._limit_bytes - self._used_bytes if self._limit_bytes else None
 
     def _buffer(self, size_bytes: int, usage: int) -> Any:
         import wgpu
@@ -118,10 +143,16 @@ class Gpu:
         try:
             return self.device.create_buffer(size=size_bytes, usage=usage)
         except (wgpu.GPUError, MemoryError, OverflowError):
-            raise MemoryLimitError(
-                f"{self.adapter.name} has no room for {size_bytes / 2**20:,.0f} MiB more; "
-                "--gpu-layers auto takes what fits, a smaller --context needs less"
-            ) from None
+            raise self._no_room(size_bytes) from None
+
+    def _no_room(self, size_bytes: int) -> MemoryLimitError:
+        used = f"{self._used_bytes / 2**20:,.0f} MiB are in use"
+        if self._limit_bytes:
+            used += f" of the {self._limit_bytes / 2**20:,.0f} that RUNG_GPU_MEMORY allows"
+        return MemoryLimitError(
+            f"{self.adapter.name} has no room for {size_bytes / 2**20:,.1f} MiB more ({used}); "
+            "--gpu-layers auto takes what fits, a smaller --context needs less"
+        )
 
     def uniform(self, size_bytes: int) -> Any:
         """Memory for a few numbers that change from run to run."""
@@ -135,14 +166,17 @@ class Gpu:
         if len(flat) % 4:
             flat = np.concatenate([flat, np.zeros(-len(flat) % 4, np.uint8)])
         for start in range(0, len(flat), CHUNK_BYTES):
-            self.queue.write_buffer(buffer, offset + start, flat[start : start + CHUNK_BYTES])
-            if len(flat) > CHUNK_BYTES:
+            chunk = flat[start : start + CHUNK_BYTES]
+            self.queue.write_buffer(buffer, offset + start, chunk)
+            self._staged_bytes += len(chunk)
+            if self._staged_bytes >= CHUNK_BYTES:
                 self.flush()
 
     def flush(self) -> None:
         """Submits what was written and waits, so that staging memory is free again."""
         self.queue.submit([self.device.create_command_encoder().finish()])
         self.wait()
+        self._staged_bytes = 0
 
     def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
         """Bytes of a buffer, once all work before is done."""
@@ -259,6 +293,7 @@ class Gpu:
             index = _api.libf.wgpuQueueSubmitForIndex(
                 self.queue._internal, 1, _api.ffi.new("WGPUCommandBuffer[]", [work._internal])
             )
+        self._staged_bytes = 0
         return int(index)
 
     def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
@@ -289,22 +324,26 @@ class Gpu:
 
         Raises BackendError where the GPU cannot tell.
         """
-        import wgpu
-
         if not self.has_timestamps:
             raise BackendError(f"{self.adapter.name} has no timestamps")
-        count = len(commands) + 1
         stamps: list[int] = []
-        # A query set holds 4096 at most.
-        for start in range(0, count, 4000):
-            part = commands[start : start + 4000] if start else commands[:3999]
-            stamps += self._stamped(part, wgpu)
-        return stamps[:count]
+        for start in range(0, max(len(commands), 1), _MOST_STAMPS - 1):
+            part = self._stamped(commands[start : start + _MOST_STAMPS - 1])
+            # A pass begins when the one before it has ended; what lies between counts as its first.
+            stamps += part[1:] if stamps else part
+        return stamps
 
-    def _stamped(self, commands: Sequence[Command], wgpu: Any) -> list[int]:
+    def span_ns(self, commands: Sequence[Command]) -> int:
+        """Runs commands, and the time from the first to the end of the last on the GPU's clock."""
+        first, last = self._stamped(commands, each=False)
+        return last - first
+
+    def _stamped(self, commands: Sequence[Command], *, each: bool = True) -> list[int]:
+        """Times in ns: before the first command, and after each, or after the last alone."""
+        import wgpu
         from wgpu.backends.wgpu_native import ffi, lib
 
-        count = len(commands) + 1
+        count = len(commands) + 1 if each else 2
         queries = self.device.create_query_set(type="timestamp", count=count)
         usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
         resolved = self._buffer(-(-8 * count // 256) * 256, usage)
@@ -316,7 +355,10 @@ class Gpu:
             lib.wgpuComputePassEncoderSetPipeline(raw, command.pipeline.raw)
             lib.wgpuComputePassEncoderSetBindGroup(raw, 0, command.raw_group, 0, ffi.NULL)
             lib.wgpuComputePassEncoderDispatchWorkgroups(raw, *command.grid)
-            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+            if each:
+                lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+        if not each:
+            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 1)
         compute.end()
         encoder.resolve_query_set(queries, 0, count, resolved, 0)
         self.queue.submit([encoder.finish()])
@@ -380,6 +422,15 @@ def _chosen() -> dict[str, bool]:
             raise UsageError(f"RUNG_GPU_FEATURES: {word!r} is not one of {known} or none")
         chosen[name] = False
     return chosen
+
+
+def _memory_limit() -> int:
+    """Bytes that RUNG_GPU_MEMORY allows; 0 without a limit."""
+    text = env.GPU_MEMORY.get().replace(" ", "")
+    try:
+        return env.parse_bytes(text) if text else 0
+    except ValueError:
+        raise UsageError(f"RUNG_GPU_MEMORY is {text!r}, expected a size such as 8G") from None
 
 
 def _open(

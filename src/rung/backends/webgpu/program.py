@@ -268,9 +268,12 @@ class GpuProgram:
         raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
 
     def _record(self, commands: Sequence[Command], recording: Recording) -> None:
-        """Runs with timestamps; times of the GPU are put between the host's two."""
+        """Runs with timestamps; times of the GPU are put between the host's two.
+
+        A GPU that has none is waited for after each dispatch: times are the host's, and longer.
+        """
         start = time.perf_counter_ns()
-        stamps = self._gpu.timed(commands)
+        stamps = self._gpu.timed(commands) if self._gpu.has_timestamps else self._waited(commands)
         end = time.perf_counter_ns()
         # The GPU's clock has another zero: its last stamp is taken for when the host saw the end.
         shift = end - stamps[-1]
@@ -288,6 +291,15 @@ class GpuProgram:
             times[1:],
         )
         recording.add(len(owners), lambda: [track])
+
+    def _waited(self, commands: Sequence[Command]) -> list[int]:
+        """Runs commands one by one, and the host's time after each, after one at the start."""
+        stamps = [time.perf_counter_ns()]
+        for command in commands:
+            self._gpu.submit([command])
+            self._gpu.wait()
+            stamps.append(time.perf_counter_ns())
+        return stamps
 
 
 def make_call(
