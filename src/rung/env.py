@@ -46,6 +46,9 @@ GPU_MEMORY = Variable(
     "RUNG_GPU_MEMORY", "", "what may be used of a GPU's memory, as 8G or 500M (default: all)"
 )
 GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
+GPU_AHEAD = Variable(
+    "RUNG_GPU_AHEAD", "1", "0 starts no token on the GPU before the last one is known on the host"
+)
 GPU_FUSE = Variable(
     "RUNG_GPU_FUSE", "", 'ops that neighbors are not fused to, as "-norm_qkv,-norm_mlp" or "none"'
 )
@@ -56,7 +59,7 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU, GPU_FEATURES, GPU_MEMORY, GPU_WAIT, GPU_FUSE, SCHED_DEBUG, DATA),
+    *(GPU, GPU_FEATURES, GPU_MEMORY, GPU_WAIT, GPU_AHEAD, GPU_FUSE, SCHED_DEBUG, DATA),
 )
 
 

@@ -70,6 +70,29 @@ class Program(Protocol):
         ...
 
 
+class Arriving(Protocol):
+    """Whole numbers on their way to the host, while the device works on."""
+
+    def get(self) -> list[int]:
+        """The numbers, after waiting for the work that makes them, and for no other; once."""
+        ...
+
+    def drop(self) -> None:
+        """Forgets them, without waiting."""
+        ...
+
+
+class RepeatedProgram(Program, Protocol):
+    """A program that may make its own next inputs."""
+
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> Arriving:
+        """Starts it so many times in a row, and does not wait.
+
+        The first number of `result`, as it is after each time, will come to the host.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Step:
     """A node and the backend whose kernel computes it."""
@@ -89,6 +112,11 @@ class Backend(ABC):
     memory: str = HOST
     alignment: int = 64
     takes_f16: bool = True
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether its programs are RepeatedPrograms, and it pays to use them as such."""
+        return False
 
     @property
     def engine(self) -> Backend:

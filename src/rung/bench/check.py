@@ -21,7 +21,7 @@ from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
 # A kernel that multiplies in a type of less precision names it by its option `rate`.
-TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8}
+TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8, "i32": 0}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ T tokens, R rows that need logits, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Backend, Compiling
 from rung.backends.choose import DeviceOptions, Devices, open_backends
-from rung.engine.batch import Batch
+from rung.engine.batch import Batch, Choice
 from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
@@ -22,7 +22,9 @@ from rung.graph.ir import Graph, Tensor
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, pack_activations, quantize_activations
 from rung.graph.passes.tiles import EXPANDED
 from rung.models.config import Config
+from rung.models.continuation import continue_with
 from rung.models.decoder import Decoder
+from rung.schedule.ahead import Ahead, Flight
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
@@ -114,6 +116,9 @@ class ModelRunner:
             ),
             frozenset(constants),
         )
+        # By whether the likeliest token is taken; None where the device cannot.
+        self._aheads: dict[bool, Ahead | None] = {}
+        self._flight: Flight | None = None
 
     def _placed(
         self,
@@ -161,14 +166,48 @@ class ModelRunner:
         that is too large or names a token, position, slot or row that does not exist.
         """
         self._check(batch)
-        inputs = {
-            "tokens": batch.tokens,
-            "positions": batch.positions,
-            "slots": batch.slots,
-            "rows": batch.rows,
-        }
+        self._stop_flight()
         sizes = {"T": len(batch.tokens), "R": len(batch.rows)}
-        return self.executor.run(inputs, sizes)[0]
+        return self.executor.run(batch.inputs, sizes)[0]
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether `ahead` could be of use: no step is to be watched, and a device can go on."""
+        return self.backends[0].runs_ahead and self.executor.profile is None
+
+    def ahead(
+        self, token: int, *, position: int, slot: int, choice: Choice, steps: int
+    ) -> Iterator[int] | None:
+        """The ids that follow a token, at most so many, as the device computes them unasked.
+
+        They end with the next `forward` or `ahead`. An id below 0 is none: the device could not
+        choose, and what follows means nothing. None where a step needs the host.
+        """
+        batch = Batch.one([token], start=position, slot=slot)
+        self._check(batch)
+        self._stop_flight()
+        if choice.greedy not in self._aheads:
+            follow = continue_with(
+                self.executor.graph, context_length=self.context_length, greedy=choice.greedy
+            )
+            self._aheads[choice.greedy] = self.executor.ahead(follow)
+        ahead = self._aheads[choice.greedy]
+        if ahead is None:
+            return None
+        given: dict[str, NDArray[np.float32]] = {}
+        if choice.uniform_N is not None and choice.settings_P is not None:
+            before = np.zeros(position, np.float32)
+            given["uniform"] = np.concatenate([before, choice.uniform_N])
+            given["settings"] = choice.settings_P
+        self._flight = ahead.start(
+            batch.inputs, given, steps=min(steps, self.context_length - position)
+        )
+        return self._flight
+
+    def _stop_flight(self) -> None:
+        if self._flight is not None:
+            self._flight.stop()
+            self._flight = None
 
     def _check(self, batch: Batch) -> None:
         T = len(batch.tokens)
@@ -204,6 +243,7 @@ class ModelRunner:
 
     def close(self) -> None:
         """Ends the backends' threads and gives their memory back."""
+        self._stop_flight()
         for backend in self.backends:
             backend.close()
 

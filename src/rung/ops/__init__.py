@@ -26,20 +26,20 @@ from rung.ops.norm.op import (
     rms_norm,
     rms_norm_rounded,
 )
+from rung.ops.sampling.op import drawn_token, greedy_token
 
 FAMILIES = ("attention", "embedding", "linear", "mlp", "norm")
 
-# Only where each start of a kernel costs time are neighbors worth fusing.
-_FUSING = ("webgpu",)
+# Fusing neighbors and choosing tokens is for devices that the host starts, and waits for.
+_ON_DEVICES = (*FAMILIES, "fused", "sampling")
 
 # A BLAS library knows matrix products and nothing else.
-_ONLY = {"blas": ("linear",)}
+_ONLY = {"blas": ("linear",), "webgpu": _ON_DEVICES}
 
 
 def load_kernels(backend: str) -> None:
     """Imports a backend's kernels, which register themselves with their ops."""
-    families = (*FAMILIES, "fused") if backend in _FUSING else FAMILIES
-    for family in _ONLY.get(backend, families):
+    for family in _ONLY.get(backend, FAMILIES):
         import_module(f"rung.ops.{family}.{backend}")
 
 
@@ -50,11 +50,13 @@ __all__ = [
     "attention",
     "cache_write",
     "cache_write_keys",
+    "drawn_token",
     "embedding",
     "geglu",
     "geglu_rounded",
     "gelu",
     "gelu_rounded",
+    "greedy_token",
     "head_norm",
     "layer_norm",
     "layer_norm_rounded",

@@ -12,9 +12,19 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling, Program
+from rung.backends.base import (
+    HOST,
+    Arena,
+    Backend,
+    Buffer,
+    Compiling,
+    Program,
+    RepeatedProgram,
+    Step,
+)
 from rung.backends.recording import Recording
 from rung.graph.ir import Graph, Tensor, concrete
+from rung.schedule.ahead import Ahead, Follow
 from rung.schedule.costs import KEYS, batch_sizes
 from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
@@ -61,6 +71,7 @@ class _Compiled:
 
     plan: Plan
     stages: tuple[tuple[tuple[_Move, ...], Program], ...]
+    memories: tuple[Mapping[Tensor, Buffer], ...]  # what each stage works on
     outputs: tuple[_Move, ...]
     results: tuple[tuple[Tensor, NDArray[np.float32]], ...]
 
@@ -157,8 +168,7 @@ class Executor:
     ) -> list[NDArray[np.float32]]:
         """The outputs for these inputs: views of float32 memory that the next run overwrites."""
         start = time.perf_counter_ns()
-        for name, memory in self._inputs.items():
-            memory[: len(inputs[name])] = inputs[name]
+        self._take(inputs)
         compiled = self.compiled(sizes["T"])
         if self.profile is None and self._debug_level < 2:
             compiled.run(sizes)
@@ -170,6 +180,47 @@ class Executor:
             shape = concrete(tensor.shape, sizes)
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
+
+    def ahead(self, follow: Follow) -> Ahead | None:
+        """Steps of one token with what follows them; None where a step needs the host.
+
+        That is where not all of it runs on one device that can go on by itself.
+        """
+        compiled = self.compiled(1)
+        if len(compiled.stages) != 1 or self._debug_level >= 2:
+            return None
+        stage = compiled.plan.stages[0]
+        device = stage.engine
+        if not device.runs_ahead or not all(map(device.supports, follow.graph.nodes)):
+            return None
+        memory = dict(compiled.memories[0])
+        for tensor in follow.graph.tensors.values():
+            if tensor in follow.shared:
+                memory[tensor] = memory[follow.shared[tensor].root]
+            elif tensor.base is None:
+                memory[tensor] = device.allocate(tensor.type, self._shape(tensor))
+        steps = [*stage.steps, *(Step(node, device) for node in follow.graph.nodes)]
+        kept = {tensor.root for tensor in (*follow.shared, *follow.shared.values())}
+        program = device.compile(steps, memory, kept=kept, on_compile=self._on_compile)
+        moves, _ = compiled.stages[0]
+
+        def write_inputs(inputs: Mapping[str, NDArray[np.int32]]) -> None:
+            self._take(inputs)
+            for move in moves:
+                move.run({"T": 1, "R": 1})
+
+        return Ahead(
+            cast(RepeatedProgram, program),
+            device,
+            memory[follow.result],
+            {name: memory[tensor] for name, tensor in follow.given.items()},
+            write_inputs,
+        )
+
+    def _take(self, inputs: Mapping[str, NDArray[np.int32]]) -> None:
+        """Puts inputs where copies and programs find them."""
+        for name, memory in self._inputs.items():
+            memory[: len(inputs[name])] = inputs[name]
 
     def _run_watched(
         self,
@@ -276,6 +327,7 @@ class Executor:
             return _Move(copy, found[copy.tensor, source], found[copy.tensor, target])
 
         stages = []
+        memories = []
         for stage in plan.stages:
             memory = {}
             for step in stage.steps:
@@ -286,6 +338,7 @@ class Executor:
                 stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
             )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
+            memories.append(memory)
         results = [
             (tensor, cast(StoredTensor, self._readable(found, tensor.root, self._host)))
             for tensor in self.graph.outputs
@@ -293,6 +346,7 @@ class Executor:
         return _Compiled(
             plan,
             tuple(stages),
+            tuple(memories),
             tuple(bind(copy) for copy in plan.outputs),
             tuple((t, s.planes[0].view(np.float32).reshape(-1)) for t, s in results),
         )

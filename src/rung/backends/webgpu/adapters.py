@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from rung import env
+from rung.backends.webgpu.log import log
 from rung.errors import BackendError, UsageError
 
 _APIS = {"webgpu": "", "vulkan": "Vulkan", "metal": "Metal", "dx12": "D3D12"}
@@ -58,6 +59,7 @@ def adapters() -> tuple[Adapter, ...]:
         raise BackendError(f"WebGPU needs the package wgpu: pip install wgpu ({error})") from None
     except OSError as error:
         raise BackendError(f"wgpu's library cannot be loaded: {error}") from None
+    log()
     try:
         # OpenGL is left out: it lacks what kernels need, and complains where there is no screen.
         extras.set_instance_extras(backends=["Vulkan", "Metal", "DX12"])

@@ -38,6 +38,10 @@ class WebGpuBackend(KernelBackend):
         self.find_speeds: Callable[[Gpu], Speeds] = measure
         self._selected: dict[object, Kernel | str] = {}
 
+    @property
+    def runs_ahead(self) -> bool:
+        return self.gpu.runs_ahead
+
     def describe(self) -> dict[str, Any]:
         return describe(self.gpu)
 

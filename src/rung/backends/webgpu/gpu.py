@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from rung import env
 from rung.backends.webgpu.adapters import Adapter
+from rung.backends.webgpu.log import log
+from rung.backends.webgpu.readback import Arriving, Readback
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.wgsl import Features
 from rung.wgsl.source import Source
@@ -79,8 +81,10 @@ class Gpu:
         limits = {name: adapter.handle.limits[name] for name in _LIMITS}
         storage = "max-storage-buffers-per-shader-stage"
         limits[storage] = min(limits[storage], _MOST_BINDINGS)
+        self._log = log()
+        self._known_losses = len(self._log.losses)
         self.device, wanted = _open(adapter, wanted, limits)
-        self.lost = ""
+        self._readback = Readback(self.device)
         self._limit_bytes = _memory_limit()
         self._used_bytes = 0
         self._staged_bytes = 0  # written, and not known to be done
@@ -88,6 +92,7 @@ class Gpu:
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
         self.waits_for_each = env.GPU_WAIT.get() not in ("", "0")
+        self.runs_ahead = env.GPU_AHEAD.get() != "0" and not self.waits_for_each
         self.features = Features(
             f16=wanted["f16"],
             subgroups=wanted["subgroups"],
@@ -175,10 +180,9 @@ class Gpu:
 
     def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
         """Bytes of a buffer, once all work before is done."""
-        padded = -(-size_bytes // 4) * 4
-        with self.errors():
-            data = self.queue.read_buffer(buffer, offset, padded)
-        return np.frombuffer(data, np.uint8)[:size_bytes]
+        data = self.submit_and_read((), buffer, offset, size_bytes).get()
+        self.check()
+        return data
 
     def wait(self) -> None:
         """Waits until all submitted work is done. Raises BackendError where the GPU is lost."""
@@ -188,12 +192,14 @@ class Gpu:
         self.check()
 
     def check(self) -> None:
-        """Raises BackendError where the GPU is lost."""
-        if self.lost:
+        """Raises BackendError where the GPU is lost, or was misused by a call that told nobody."""
+        if len(self._log.losses) > self._known_losses:
             raise BackendError(
-                f"the GPU {self.adapter.name} was lost ({self.lost}); its driver may have been "
-                "reset, or a kernel ran too long: start again, or use --device cpu"
+                f"the GPU {self.adapter.name} was lost ({self._log.losses[-1]}); its driver may "
+                "have been reset, or a kernel ran too long: start again, or use --device cpu"
             )
+        if self._log.errors:
+            raise BackendError(f"{self.adapter.name}: {self._log.errors.pop()}")
 
     def errors(self) -> _Errors:
         """Inside it, what wgpu raises becomes a BackendError."""
@@ -253,8 +259,42 @@ class Gpu:
         """Starts commands, in order, and does not wait."""
         encoder = self.device.create_command_encoder()
         self.encode(encoder, commands)
-        self.queue.submit([encoder.finish()])
+        self._start(encoder)
+
+    def submit_and_read(
+        self,
+        commands: Sequence[Command],
+        buffer: Any,
+        offset: int,
+        size_bytes: int,
+        *,
+        times: int = 1,
+    ) -> Arriving:
+        """Starts commands, so many times in a row; a buffer's bytes after each time will arrive.
+
+        The bytes are a multiple of 4, or read once.
+        """
+        padded = -(-size_bytes // 4) * 4
+        encoder = self.device.create_command_encoder()
+        staging = self._readback.staging(times * padded)
+        for time in range(times):
+            if commands:
+                self.encode(encoder, commands)
+            encoder.copy_buffer_to_buffer(buffer, offset, staging.buffer, time * padded, padded)
+        return self._readback.expect(staging, times * size_bytes, self._start(encoder))
+
+    def _start(self, encoder: Any) -> int:
+        """Submits what was encoded; the number of the submission."""
+        from wgpu.backends.wgpu_native import _api
+
+        with self.errors():
+            work = encoder.finish()
+            # Of `libf`, which raises what goes wrong.
+            index = _api.libf.wgpuQueueSubmitForIndex(
+                self.queue._internal, 1, _api.ffi.new("WGPUCommandBuffer[]", [work._internal])
+            )
         self._staged_bytes = 0
+        return int(index)
 
     def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
         """Adds commands to an encoder as one compute pass.
@@ -348,6 +388,7 @@ class Gpu:
         """Gives the device back."""
         self._pipelines.clear()
         self._layouts.clear()
+        self._readback.close()
         self.device.destroy()
 
 

@@ -9,14 +9,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
 from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
+from rung.backends.webgpu.readback import Arriving
 from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
@@ -66,6 +68,22 @@ class Scratch:
         return self._buffers[name]
 
 
+@dataclass(frozen=True)
+class ArrivingNumbers:
+    """Whole numbers on their way from the GPU."""
+
+    _bytes: Arriving
+
+    def get(self) -> list[int]:
+        """The numbers, after waiting for the work that makes them, and for no other."""
+        found: list[int] = self._bytes.get().view(np.int32).tolist()
+        return found
+
+    def drop(self) -> None:
+        """Forgets them."""
+        self._bytes.drop()
+
+
 class GpuProgram:
     """Nodes ready for the GPU. Commands for a number of tokens are made when it first comes."""
 
@@ -92,12 +110,7 @@ class GpuProgram:
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
-        known = {name: sizes.get(name, 0) for name in ("T", "R")}
-        if self._sizes != known:
-            numbers = np.array([known["T"], known["R"], 0, 0], np.uint32)
-            self._gpu.write(self._sizes_buffer, 0, numbers)
-            self._sizes = known
-        commands = self.commands(known)
+        commands = self._prepared(sizes)
         if recording is not None:
             self._record(commands, recording)
         elif self._gpu.waits_for_each:
@@ -106,6 +119,24 @@ class GpuProgram:
                 self._gpu.wait()
         else:
             self._gpu.submit(commands)
+
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> ArrivingNumbers:
+        """Starts it so many times in a row; the first number of `result` after each will come.
+
+        All of it is one submission, which costs the host 40 to 60 µs (H200's host).
+        """
+        plane = cast(GpuBuffer, result).parts[0].planes[0]
+        commands = self._prepared(sizes)
+        return ArrivingNumbers(self._gpu.submit_and_read(commands, plane.buffer, 0, 4, times=times))
+
+    def _prepared(self, sizes: Mapping[str, int]) -> list[Command]:
+        """The commands for these sizes, which are written where shaders read them."""
+        known = {name: sizes.get(name, 0) for name in ("T", "R")}
+        if self._sizes != known:
+            numbers = np.array([known["T"], known["R"], 0, 0], np.uint32)
+            self._gpu.write(self._sizes_buffer, 0, numbers)
+            self._sizes = known
+        return self.commands(known)
 
     def synchronize(self) -> None:
         """Waits until all is done."""
