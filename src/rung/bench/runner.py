@@ -63,12 +63,12 @@ class Entry:
         """Compares it with the reference, and settles whether the budget has room for `samples`."""
         case, inputs, expected = prepared.checked
         kernel = with_workgroup(with_parts(self.kernel, self.parts), self.workgroup)
-        self.outcome = run_inputs(kernel, case, inputs, expected, self.backend)
+        self.outcome = run_inputs(kernel, case, inputs, expected, self.backend, timed=True)
         if not self.outcome.ok:
             self.left_out = "does not compute the reference"
             return
-        # Once more, now that it is compiled: how long a run of the whole case will take.
-        seconds = run_inputs(kernel, case, inputs, expected, self.backend).seconds
+        # How long a run of the whole case will take.
+        seconds = self.outcome.seconds
         flops, small = prepared.cost.flops, case_cost(prepared.op, case).flops
         predicted = seconds * (flops / small if small else 1.0)
         if case == prepared.case or samples * predicted <= budget_s:
