@@ -22,6 +22,7 @@ from rung.engine.draft import draft
 from rung.engine.runner import ModelRunner, default_cache_type, plan_model
 from rung.errors import MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
+from rung.registry import OPS
 from rung.schedule.homes import Override, Wishes
 from support import GPT2, tiny_checkpoint
 
@@ -205,7 +206,31 @@ def test_a_profile_has_the_gpus_times(
         assert stage.start_ns <= track.entered_ns
         assert track.left_ns <= stage.end_ns
         assert 0 < track.busy_ns <= stage.end_ns - stage.start_ns
-    assert "webgpu" in str(runner.profile.summary())
+    runner.forward(Batch.one(IDS[5:6], start=5))
+    for tokens, summary in zip((5, 1), runner.profile.runs, strict=True):
+        for stage in summary.stages:
+            if stage.facts.engine == "webgpu":
+                names = {name for at, (_, name) in enumerate(stage.done)
+                         if at in stage.recording.tracks[0].steps}  # fmt: skip
+                # What ran: kernels for this number of tokens, fused ones where there are any.
+                assert names <= {kernel.name for op in OPS.values() for kernel in op.kernels
+                                 if kernel.takes(tokens)}  # fmt: skip
+    assert "webgpu=" in str(runner.profile.summary())
+    runner.close()
+
+
+def test_a_fused_step_stands_for_its_neighbors() -> None:
+    from rung.schedule.profile.runs import Profile
+
+    runner = _planned(tiny_checkpoint(n_layers=1))
+    runner.profile = Profile()
+    runner.forward(Batch.one(IDS[:1]))
+    [stage] = runner.profile.runs[0].stages
+    [track] = stage.recording.tracks
+    done = {name.partition("/")[0]: step.node for at, (step, name) in enumerate(stage.done)
+            if at in track.steps}  # fmt: skip
+    assert done["norm_mlp"].op.name == "norm_mlp"
+    assert "norm_mlp/webgpu=1" in str(runner.profile.summary())
     runner.close()
 
 

@@ -54,6 +54,7 @@ class Pipeline:
     handle: Any
     layout: Any
     raw: Any  # the pointer that encoding takes
+    kernel: str
 
 
 @dataclass(frozen=True)
@@ -205,15 +206,16 @@ class Gpu:
         """Inside it, what wgpu raises becomes a BackendError."""
         return _Errors(self)
 
-    def pipeline(self, source: Source, name: str) -> Pipeline:
-        """A compiled shader. Raises BackendError with what the compiler says."""
+    def pipeline(self, source: Source, kernel: str, shader: str = "") -> Pipeline:
+        """A compiled shader of a kernel. Raises BackendError with what the compiler says."""
         if source not in self._pipelines:
-            self._pipelines[source] = self._compile(source, name)
+            self._pipelines[source] = self._compile(source, kernel, shader)
         return self._pipelines[source]
 
-    def _compile(self, source: Source, name: str) -> Pipeline:
+    def _compile(self, source: Source, kernel: str, shader: str) -> Pipeline:
         import wgpu
 
+        name = f"{kernel} {shader}".rstrip()
         kinds = tuple(kind for _, kind in source.variables)
         try:
             layout = self._layout(kinds)
@@ -225,7 +227,7 @@ class Gpu:
             )
         except wgpu.GPUError as error:
             raise BackendError(f"{name} does not compile on {self.adapter.name}: {error}") from None
-        return Pipeline(handle, layout, handle._internal)
+        return Pipeline(handle, layout, handle._internal, kernel)
 
     def _layout(self, kinds: tuple[str, ...]) -> Any:
         if kinds not in self._layouts:

@@ -112,7 +112,7 @@ class GpuProgram:
         """Starts it for these run-time sizes and does not wait."""
         commands = self._prepared(sizes)
         if recording is not None:
-            self._record(commands, recording)
+            self._record(commands, self.jobs(sizes), recording)
         elif self._gpu.waits_for_each:
             for command in commands:
                 self._gpu.submit([command])
@@ -221,7 +221,7 @@ class GpuProgram:
             call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
-                pipeline = self._gpu.pipeline(source, f"{kernel.name} {dispatch.shader}")
+                pipeline = self._gpu.pipeline(source, kernel.name, dispatch.shader)
                 bindings = tuple(
                     self._binding(node, memory, name, dispatch, tokens, split, part)
                     for name, _ in source.variables
@@ -267,7 +267,9 @@ class GpuProgram:
             return buffer.parts[0].planes[buffer.names.index(plane)]
         raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
 
-    def _record(self, commands: Sequence[Command], recording: Recording) -> None:
+    def _record(
+        self, commands: Sequence[Command], jobs: Sequence[Job], recording: Recording
+    ) -> None:
         """Runs with timestamps; times of the GPU are put between the host's two.
 
         A GPU that has none is waited for after each dispatch: times are the host's, and longer.
@@ -289,6 +291,8 @@ class GpuProgram:
             np.zeros(len(owners), np.int32),
             times[:-1],
             times[1:],
+            kernels={command.owner: command.pipeline.kernel for command in commands},
+            nodes={job.owner: job.node for job in jobs},
         )
         recording.add(len(owners), lambda: [track])
 
