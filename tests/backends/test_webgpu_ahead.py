@@ -265,6 +265,25 @@ def test_a_lost_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             model.generate("x", **GREEDY).complete()
 
 
+def test_work_on_a_gpu_that_is_gone_is_an_error_of_one_line() -> None:
+    require_gpu()
+    model = model_of(planned("webgpu"))
+    generation = model.generate("hello", **GREEDY)
+    for _ in range(5):
+        generation.step()
+    device_of(model).device.destroy()
+    for failing in (
+        generation.complete,
+        model.generate("new", **GREEDY).complete,
+        lambda: device_of(model).buffer(64),
+        lambda: device_of(model).wait() or device_of(model).flush(),
+    ):
+        with pytest.raises(BackendError, match=r"was lost \(Parent device is lost\)") as told:
+            failing()
+        assert "\n" not in str(told.value)
+    model.close()
+
+
 def test_a_gpu_given_back_is_no_loss_and_nothing_is_printed(capfd) -> None:
     require_gpu()
     losses = len(log().losses)
