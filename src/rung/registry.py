@@ -106,7 +106,8 @@ class Kernel:
     def terms(self) -> str:
         """When it may run besides what it accepts: "T 2 to 11, with subgroups"; or nothing."""
         low, high = self.tokens
-        several = f"T {low} to {high}" if high < MANY else f"T from {low}"
+        several = f"T {low}" if low == high else f"T {low} to {high}"
+        several = several if high < MANY else f"T from {low}"
         words = [several] if (low, high) != (1, MANY) else []
         if features := self.options.get("features", ()):
             words.append(f"with {' and '.join(features)}")

@@ -73,7 +73,8 @@ def _make_qkv(
     *,
     T: int,
     K: int,
-    H: int,
+    N: int,
+    M: int,
     G: int,
     D: int,
     S: int = 1,
@@ -83,7 +84,6 @@ def _make_qkv(
     centred: bool = False,
     **_: Any,
 ) -> dict[str, Any]:
-    N, M = H * D, G * D
     return {
         **_normal(rng, x_TK=(T, K), g_K=(K,), wq_NK=(N, K), wk_MK=(M, K), wv_MK=(M, K)),
         **_normal(rng, c_K=(K,) if centred else None, bq_N=(N,) if bias else None),
@@ -100,6 +100,11 @@ def _attention_case(**sizes: Any) -> dict[str, Any]:
     return case | {"P": pages(case["C"]), "L": PAGE, "types": case.get("types", {}) | halves}
 
 
+def _qkv_case(*, H: int, G: int, D: int, **others: Any) -> dict[str, Any]:
+    """Of H query heads: N and M are what the op itself knows of."""
+    return _attention_case(N=H * D, M=G * D, G=G, D=D, **others)
+
+
 @op(
     out="q_THD",
     writes=("cache_SGPDL", "cache_SGCD"),
@@ -110,14 +115,14 @@ def _attention_case(**sizes: Any) -> dict[str, Any]:
     flops=lambda T, K, N, M: 2 * T * K * (N + 2 * M),
     cases=[
         *(
-            _attention_case(H=4, G=2, D=8, C=70, A=8, **typed)
+            _qkv_case(H=4, G=2, D=8, C=70, A=8, **typed)
             for typed in _typed(96, "wq_NK", "wk_MK", "wv_MK")
         ),
-        _attention_case(H=3, G=1, D=20, C=9, A=12, S=2, half=True),
-        _attention_case(H=3, G=3, D=14, C=9, A=6, layout="half", bias=True),
-        _attention_case(H=2, G=2, D=128, C=130, A=128, K=512, layout="half", half=True),
-        _attention_case(H=3, G=3, D=12, C=5, A=0, bias=True, centred=True, K=132),
-        _attention_case(
+        _qkv_case(H=3, G=1, D=20, C=9, A=12, S=2, half=True),
+        _qkv_case(H=3, G=3, D=14, C=9, A=6, layout="half", bias=True),
+        _qkv_case(H=2, G=2, D=128, C=130, A=128, K=512, layout="half", half=True),
+        _qkv_case(H=3, G=3, D=12, C=5, A=0, bias=True, centred=True, K=132),
+        _qkv_case(
             H=4,
             G=2,
             D=16,
@@ -165,7 +170,7 @@ def norm_qkv(
 
 
 def _make_products(rng: np.random.Generator, *, T: int, N: int, M: int, **case: Any) -> Any:
-    made = _make_qkv(rng, T=T, H=N, G=M, D=1, C=1, A=0, **case)
+    made = _make_qkv(rng, T=T, N=N, M=M, G=M, D=1, C=1, A=0, **case)
     return {name: made[name] for name in made if name.rpartition("_")[2] in _FLAT} | {
         "k_TM": np.zeros((T, M)),
         "v_TM": np.zeros((T, M)),
