@@ -10,7 +10,6 @@ from rung.storage import F16, F32, StorageType
 from rung.wgsl import Call, Constant, Dispatch, ceil_div, spread
 from rung.wgsl.types import in_units, unit_constants, unit_of
 
-
 _ENOUGH = 80000
 """Threads that keep a large GPU's memory busy: 600 for each of an H200's 132 processors."""
 
