@@ -209,7 +209,8 @@ def test_ctrl_c_while_the_gpu_is_waited_for(gpu: Model, cpu: Model) -> None:
     readback._known = Interrupting(known)
     with pytest.raises(KeyboardInterrupt):
         generation.complete()
-    generation.close()
+    # Whoever goes on all the same misses nothing.
+    assert generation.complete().tokens == cpu.generate("hello", **GREEDY).complete().tokens
     expected = cpu.generate("after", **GREEDY).complete().tokens
     assert gpu.generate("after", **GREEDY).complete().tokens == expected
     assert not any(staging.status == 0 for staging in readback._given_up)
@@ -262,6 +263,25 @@ def test_a_lost_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         device._device_lost_callback(ffi.NULL, unknown, message[0], ffi.NULL, ffi.NULL)
         with pytest.raises(BackendError, match=r"was lost \(the driver was reset\).*--device cpu"):
             model.generate("x", **GREEDY).complete()
+
+
+def test_work_on_a_gpu_that_is_gone_is_an_error_of_one_line() -> None:
+    require_gpu()
+    model = model_of(planned("webgpu"))
+    generation = model.generate("hello", **GREEDY)
+    for _ in range(5):
+        generation.step()
+    device_of(model).device.destroy()
+    for failing in (
+        generation.complete,
+        model.generate("new", **GREEDY).complete,
+        lambda: device_of(model).buffer(64),
+        lambda: device_of(model).wait() or device_of(model).flush(),
+    ):
+        with pytest.raises(BackendError, match=r"was lost \(Parent device is lost\)") as told:
+            failing()
+        assert "\n" not in str(told.value)
+    model.close()
 
 
 def test_a_gpu_given_back_is_no_loss_and_nothing_is_printed(capfd) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import plain
 from rung import ops
-from rung.backends.webgpu import adapters
+from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.fusion import Places, fuse
 from rung.backends.webgpu.program import GpuProgram
 from rung.engine.batch import Batch
@@ -18,6 +18,7 @@ from rung.errors import BackendError, UsageError
 from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Rope
+from rung.wgsl import Features
 from support import GPT2, tiny_checkpoint
 
 LAYER = ["norm_qkv", "attention", "linear", "norm_mlp", "linear"]
@@ -154,12 +155,15 @@ def test_fusions_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _gpu(request: pytest.FixtureRequest) -> None:
-    """Skips where there is no adapter, of software at least."""
+def features() -> Features:
+    """What the GPU can do. Skips where there is no adapter, of software at least."""
     try:
-        adapters.find("webgpu")
+        backend = WebGpuBackend()
     except BackendError as error:
         pytest.skip(str(error))
+    found = backend.gpu.features
+    backend.close()
+    return found
 
 
 IDS = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9]
@@ -193,11 +197,12 @@ def test_logits_with_and_without_fusion(name: str, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("matrices", ["i8", "q4_k"])
 def test_quantised_weights_and_half_precision_caches(
-    matrices: str, monkeypatch: pytest.MonkeyPatch
+    matrices: str, features: Features, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = {"dim": 256, "hidden_dim": 256, "n_heads": 8} if matrices == "q4_k" else {}
     checkpoint = tiny_checkpoint(matrices=matrices, **sizes)
-    fused, _ = all_logits(checkpoint)
+    cache_type = "f16" if features.f16 else "f32"
+    fused, _ = all_logits(checkpoint, cache_type=cache_type)
     monkeypatch.setenv("RUNG_GPU_FUSE", "none")
-    alone, _ = all_logits(checkpoint)
+    alone, _ = all_logits(checkpoint, cache_type=cache_type)
     assert np.abs(fused - alone).max() <= 2e-3 * np.abs(alone).max()

@@ -49,6 +49,14 @@ class Lead:
             self._taken = self._declined = 0
         if not is_alone or len(sequence.pending) != 1 or not sequence.wants_logits:
             return None
+        try:
+            return self._step(slot, sequence)
+        except BaseException:
+            # Ctrl-C, too: ids that were on their way are lost, and the sequence does not know.
+            self._ids = None
+            raise
+
+    def _step(self, slot: int, sequence: Sequence) -> dict[int, str] | None:
         token = self._next(slot, sequence)
         if token is None or token < 0:
             # Too many candidates, or logits that are not finite: the step on the host sees to it.

@@ -8,6 +8,28 @@ from rung.wgsl.call import Constant
 DECODED = ("f32", "f16", "bf16", "i8", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")
 """Types that weight.wgsl reads, besides i8_gN."""
 
+# Values that units.wgsl takes at once: 8 or 16 bytes of weights.
+_UNITS = {
+    "f32": 4,
+    "f16": 8,
+    "bf16": 8,
+    "i8": 8,
+    "i8_g": 8,
+    "q8_0": 8,
+    "q4_0": 16,
+    "q4_k": 32,
+    "q5_k": 32,
+    "q6_k": 32,
+}
+# What types have in common there.
+_FAMILIES = {
+    "HALVES": ("f16", "bf16"),
+    "BYTES": ("i8", "i8_g", "q8_0"),
+    "K_TYPE": ("q4_k", "q5_k", "q6_k"),
+    "K_BLOCKS": ("q4_k", "q5_k"),
+    "IN_ORDER": ("f32", "f16", "bf16", "i8", "i8_g", "q8_0"),
+}
+
 
 def form_of(kind: StorageType) -> str:
     """A type's name; i8_g for all i8_gN."""
@@ -26,32 +48,10 @@ def type_constants(kind: StorageType) -> dict[str, Constant]:
     return {kind.name.upper(): True}
 
 
-_UNITS = {
-    "f32": 4,
-    "f16": 8,
-    "bf16": 8,
-    "i8": 16,
-    "i8_g": 16,
-    "q8_0": 16,
-    "q4_0": 32,
-    "q4_k": 32,
-    "q5_k": 32,
-    "q6_k": 32,
-}
-# What types have in common in units.wgsl.
-_FAMILIES = {
-    "HALVES": ("f16", "bf16"),
-    "BYTES": ("i8", "i8_g", "q8_0"),
-    "LEVELS": ("q4_0", "q4_k", "q5_k", "q6_k"),
-    "K_BLOCKS": ("q4_k", "q5_k"),
-    "WHOLE": ("q5_k", "q6_k"),
-}
-
-
 def unit_of(kind: StorageType) -> int:
     """Values that units.wgsl takes at once of a type; 0 where it does not read the type."""
     form = form_of(kind)
-    if form == "i8_g" and (kind.block or 1) % 16:
+    if form == "i8_g" and (kind.block or 1) % _UNITS[form]:
         return 0
     return _UNITS.get(form, 0)
 
@@ -64,5 +64,7 @@ def in_units(kind: StorageType, width: int) -> bool:
 
 def unit_constants(name: str, kind: StorageType) -> dict[str, Constant]:
     """What units.wgsl must know of the type of the tensor `name`."""
-    families = {key: True for key, forms in _FAMILIES.items() if form_of(kind) in forms}
-    return {f"{name}_{key}": value for key, value in (type_constants(kind) | families).items()}
+    known = type_constants(kind)
+    known |= {key: True for key, forms in _FAMILIES.items() if form_of(kind) in forms}
+    known["QUADS"] = unit_of(kind) // 4
+    return {f"{name}_{key}": value for key, value in known.items()}

@@ -1,4 +1,4 @@
-// Rows of TENSOR times activations, a unit at a time: 16 bytes of weights, where the type allows it.
+// Rows of TENSOR times activations, a unit at a time: 8 or 16 bytes of weights.
 //
 //     #include "units.wgsl" TENSOR=w_NK WIDTH=K LOAD=x_quad
 //
@@ -21,32 +21,6 @@
 
 const TENSOR_UNITS = WIDTH / TENSOR_UNIT;
 alias TENSOR_Values = array<vec4<f32>, TENSOR_UNIT / 4u>;
-
-// Whole numbers become floats where they lie: bits in the lower half of a word, or of one that is
-// shifted by 16, are the last bits of a float of 2^23, from which 2^23 is taken. That is exact, takes
-// two instructions, and leaves every other value 256 times as large: `down` belongs with it, and
-// costs least on the activations, which several rows share. Converting takes a slower unit on many
-// GPUs.
-const TENSOR_FLOAT = 0x4b000000u;
-const TENSOR_DOWN = vec4(1.0, 0.00390625, 1.0, 0.00390625);
-
-// The bytes of a word, less `zero`, not yet times TENSOR_DOWN.
-fn TENSOR_bytes(word: u32, zero: f32) -> vec4<f32> {
-    let high = word >> 16u;
-    let bits = vec4(word, word, high, high) & vec4(0xffu, 0xff00u, 0xffu, 0xff00u);
-    let less = vec4(8388608.0) + zero * vec4(1.0, 256.0, 1.0, 256.0);
-    return bitcast<vec4<f32>>(bits | vec4(TENSOR_FLOAT)) - less;
-}
-
-// The lower halves of the bytes of a word, likewise.
-fn TENSOR_low(word: u32, zero: f32) -> vec4<f32> {
-    return TENSOR_bytes(word & 0x0f0f0f0fu, zero);
-}
-
-// The upper halves, 16 times as large beside.
-fn TENSOR_upper(word: u32, zero: f32) -> vec4<f32> {
-    return TENSOR_bytes(word & 0xf0f0f0f0u, 16.0 * zero);
-}
 
 fn TENSOR_half(word: u32, index: u32) -> f32 {
     let both = unpack2x16float(word);
@@ -90,9 +64,10 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
 }
 #endif
 
+// 16 would take no fewer instructions, and spread the activations that neighbours load.
 #if TENSOR_BYTES
-var<storage, read> TENSOR: array<vec4<u32>>;
-const TENSOR_UNIT = 16u;
+var<storage, read> TENSOR: array<vec2<u32>>;
+const TENSOR_UNIT = 8u;
 
 #if TENSOR_I8
 fn TENSOR_scale(row: u32, unit: u32) -> f32 {
@@ -103,40 +78,42 @@ fn TENSOR_scale(row: u32, unit: u32) -> f32 {
 var<storage, read> TENSOR_scales: array<f32>;
 
 fn TENSOR_scale(row: u32, unit: u32) -> f32 {
-    return TENSOR_scales[row * (WIDTH / TENSOR_GROUP) + unit / (TENSOR_GROUP / 16u)];
+    return TENSOR_scales[row * (WIDTH / TENSOR_GROUP) + unit / (TENSOR_GROUP / 8u)];
 }
 #endif
 #if TENSOR_Q8_0
 var<storage, read> TENSOR_scales: array<u32>;
 
 fn TENSOR_scale(row: u32, unit: u32) -> f32 {
-    let block = row * (WIDTH / 32u) + unit / 2u;
+    let block = row * (WIDTH / 32u) + unit / 4u;
     return TENSOR_half(TENSOR_scales[block / 2u], block);
 }
 #endif
 
+// Converting takes a slow unit of the processor on many GPUs. Bytes become the last bits of floats of
+// 2^23 instead, from which 2^23 is taken: two fast instructions (16 values a cycle by conversion,
+// 30 so, H200). Bytes 1 and 3 of a word stay where they are, and become 256 times as large: DOWN
+// makes up for it, on the activations, which several rows share.
+const TENSOR_DOWN = vec4(1.0, 0.00390625, 1.0, 0.00390625);
+
 fn TENSOR_signed(word: u32) -> vec4<f32> {
-    return TENSOR_bytes(word ^ 0x80808080u, 128.0);
+    let low = word ^ 0x80808080u;
+    let high = low >> 16u;
+    let bits = vec4(low, low, high, high) & vec4(0xffu, 0xff00u, 0xffu, 0xff00u);
+    let zero = vec4(8388736.0, 8421376.0, 8388736.0, 8421376.0);
+    return bitcast<vec4<f32>>(bits | vec4(0x4b000000u)) - zero;
 }
 
 fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
     let w = TENSOR[row * TENSOR_UNITS + unit];
     let scale = TENSOR_scale(row, unit) * TENSOR_DOWN;
-    return TENSOR_Values(
-        scale * TENSOR_signed(w.x),
-        scale * TENSOR_signed(w.y),
-        scale * TENSOR_signed(w.z),
-        scale * TENSOR_signed(w.w),
-    );
+    return TENSOR_Values(scale * TENSOR_signed(w.x), scale * TENSOR_signed(w.y));
 }
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let w = TENSOR[row * TENSOR_UNITS + unit];
-    var sums = TENSOR_signed(w.x) * (TENSOR_DOWN * x[0]);
-    sums = fma(TENSOR_signed(w.y), TENSOR_DOWN * x[1], sums);
-    sums = fma(TENSOR_signed(w.z), TENSOR_DOWN * x[2], sums);
-    sums = fma(TENSOR_signed(w.w), TENSOR_DOWN * x[3], sums);
-    return TENSOR_scale(row, unit) * ((sums.x + sums.y) + (sums.z + sums.w));
+    let first = dot(TENSOR_signed(w.x), TENSOR_DOWN * x[0]);
+    return TENSOR_scale(row, unit) * (first + dot(TENSOR_signed(w.y), TENSOR_DOWN * x[1]));
 }
 #endif
 
@@ -152,10 +129,50 @@ fn TENSOR_finished(row: u32, sum: f32) -> f32 {
 }
 #endif
 
-// Types of 4 to 6 bits: a unit is 32 values, each a level times a scale less an offset; scales and
-// offsets are those of vec4s 0 and 1, 2 and 3, 4 and 5, 6 and 7 of the unit. Levels are not yet times
-// TENSOR_DOWN, or TENSOR_DOWN_UPPER from vec4 4 on.
-#if TENSOR_LEVELS
+// Bytes below 128 as floats.
+fn TENSOR_bytes(word: u32) -> vec4<f32> {
+    return vec4<f32>(vec4(word & 0xffu, (word >> 8u) & 0xffu, (word >> 16u) & 0xffu, word >> 24u));
+}
+
+#if TENSOR_Q4_0
+var<storage, read> TENSOR: array<vec2<u32>>;
+var<storage, read> TENSOR_scales: array<u32>;
+const TENSOR_UNIT = 16u;
+
+fn TENSOR_scale(row: u32, unit: u32) -> f32 {
+    let block = row * (WIDTH / 32u) + unit / 2u;
+    return TENSOR_half(TENSOR_scales[block / 2u], block);
+}
+
+// Byte j of a block holds value j in its low and value j + 16 in its high half; a unit is 8 bytes.
+fn TENSOR_levels(row: u32, unit: u32) -> TENSOR_Values {
+    let w = TENSOR[row * TENSOR_UNITS + unit];
+    let low = w & vec2(0x0f0f0f0fu);
+    let high = (w >> vec2(4u)) & vec2(0x0f0f0f0fu);
+    return TENSOR_Values(
+        TENSOR_bytes(low.x) - vec4(8.0),
+        TENSOR_bytes(low.y) - vec4(8.0),
+        TENSOR_bytes(high.x) - vec4(8.0),
+        TENSOR_bytes(high.y) - vec4(8.0),
+    );
+}
+
+fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
+    let w = TENSOR_levels(row, unit);
+    let scale = TENSOR_scale(row, unit);
+    return TENSOR_Values(scale * w[0], scale * w[1], scale * w[2], scale * w[3]);
+}
+
+fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
+    let w = TENSOR_levels(row, unit);
+    let sum = dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3]);
+    return TENSOR_scale(row, unit) * sum;
+}
+#endif
+
+// K types: a unit is 32 values, each a level times a scale less an offset; scales and offsets are
+// those of vec4s 0 and 1, 2 and 3, 4 and 5, 6 and 7 of the unit.
+#if TENSOR_K_TYPE
 const TENSOR_UNIT = 32u;
 
 struct TENSOR_Unit {
@@ -164,12 +181,6 @@ struct TENSOR_Unit {
     offsets: vec4<f32>,
 }
 
-#if TENSOR_WHOLE
-const TENSOR_DOWN_UPPER = TENSOR_DOWN;
-#else
-const TENSOR_DOWN_UPPER = TENSOR_DOWN * 0.0625;
-#endif
-
 // Scale and minimum of a sub-block, each of 6 bits, from the 12 bytes of a K type.
 fn TENSOR_six_bits(words: vec3<u32>, sub: u32) -> vec2<f32> {
     let shift = 8u * (sub & 3u);
@@ -177,25 +188,6 @@ fn TENSOR_six_bits(words: vec3<u32>, sub: u32) -> vec2<f32> {
     let high = vec2(bytes.z & 15u, bytes.z >> 4u) | ((bytes.xy >> vec2(6u)) << vec2(4u));
     return vec2<f32>(select(high, bytes.xy & vec2(63u), sub < 4u));
 }
-
-#if TENSOR_Q4_0
-var<storage, read> TENSOR: array<vec4<u32>>;
-var<storage, read> TENSOR_scales: array<u32>;
-
-// Byte j holds value j in its low and value j + 16 in its high half.
-fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
-    let block = row * TENSOR_UNITS + unit;
-    let w = TENSOR[block];
-    let levels = TENSOR_Values(
-        TENSOR_low(w.x, 8.0), TENSOR_low(w.y, 8.0),
-        TENSOR_low(w.z, 8.0), TENSOR_low(w.w, 8.0),
-        TENSOR_upper(w.x, 8.0), TENSOR_upper(w.y, 8.0),
-        TENSOR_upper(w.z, 8.0), TENSOR_upper(w.w, 8.0),
-    );
-    let scale = TENSOR_half(TENSOR_scales[block / 2u], block);
-    return TENSOR_Unit(levels, vec4(scale), vec4(0.0));
-}
-#endif
 
 #if TENSOR_K_BLOCKS
 var<storage, read> TENSOR: array<vec4<u32>>;
@@ -212,24 +204,17 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let sub = unit & 6u;
     let head = TENSOR[block];
     let w = TENSOR[block + TENSOR_BLOCK - 8u + (unit & 7u)];
-#if TENSOR_Q4_K
-    let levels = TENSOR_Values(
-        TENSOR_low(w.x, 0.0), TENSOR_low(w.y, 0.0),
-        TENSOR_low(w.z, 0.0), TENSOR_low(w.w, 0.0),
-        TENSOR_upper(w.x, 0.0), TENSOR_upper(w.y, 0.0),
-        TENSOR_upper(w.z, 0.0), TENSOR_upper(w.w, 0.0),
-    );
-#else
+    var low = w & vec4(0x0f0f0f0fu);
+    var high = (w >> vec4(4u)) & vec4(0x0f0f0f0fu);
+#if TENSOR_Q5_K
     let fifth = TENSOR[block + 1u + (unit & 1u)] >> vec4(sub);
-    let low = (w & vec4(0x0f0f0f0fu)) | ((fifth << vec4(4u)) & vec4(0x10101010u));
-    let high = ((w >> vec4(4u)) & vec4(0x0f0f0f0fu)) | ((fifth << vec4(3u)) & vec4(0x10101010u));
-    let levels = TENSOR_Values(
-        TENSOR_bytes(low.x, 0.0), TENSOR_bytes(low.y, 0.0),
-        TENSOR_bytes(low.z, 0.0), TENSOR_bytes(low.w, 0.0),
-        TENSOR_bytes(high.x, 0.0), TENSOR_bytes(high.y, 0.0),
-        TENSOR_bytes(high.z, 0.0), TENSOR_bytes(high.w, 0.0),
-    );
+    low |= (fifth << vec4(4u)) & vec4(0x10101010u);
+    high |= (fifth << vec4(3u)) & vec4(0x10101010u);
 #endif
+    let levels = TENSOR_Values(
+        TENSOR_bytes(low.x), TENSOR_bytes(low.y), TENSOR_bytes(low.z), TENSOR_bytes(low.w),
+        TENSOR_bytes(high.x), TENSOR_bytes(high.y), TENSOR_bytes(high.z), TENSOR_bytes(high.w),
+    );
     let d = unpack2x16float(head.x);
     let first = d * TENSOR_six_bits(head.yzw, sub);
     let second = d * TENSOR_six_bits(head.yzw, sub + 1u);
@@ -260,11 +245,12 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let second = (odd & mask) | ((top << vec2(2u)) & upper);
     let third = ((even >> vec2(4u)) & mask) | (top & upper);
     let fourth = ((odd >> vec2(4u)) & mask) | ((top >> vec2(2u)) & upper);
+    let zero = vec4(32.0);
     let levels = TENSOR_Values(
-        TENSOR_bytes(first.x, 32.0), TENSOR_bytes(first.y, 32.0),
-        TENSOR_bytes(second.x, 32.0), TENSOR_bytes(second.y, 32.0),
-        TENSOR_bytes(third.x, 32.0), TENSOR_bytes(third.y, 32.0),
-        TENSOR_bytes(fourth.x, 32.0), TENSOR_bytes(fourth.y, 32.0),
+        TENSOR_bytes(first.x) - zero, TENSOR_bytes(first.y) - zero,
+        TENSOR_bytes(second.x) - zero, TENSOR_bytes(second.y) - zero,
+        TENSOR_bytes(third.x) - zero, TENSOR_bytes(third.y) - zero,
+        TENSOR_bytes(fourth.x) - zero, TENSOR_bytes(fourth.y) - zero,
     );
     let words = bitcast<vec2<i32>>(TENSOR_scales[section] >> vec2(8u * (part >> 1u)));
     let scales = vec4(
@@ -279,24 +265,20 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
 fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
     let w = TENSOR_unit(row, unit);
     return TENSOR_Values(
-        w.levels[0] * (w.scales.x * TENSOR_DOWN) - w.offsets.x,
-        w.levels[1] * (w.scales.x * TENSOR_DOWN) - w.offsets.x,
-        w.levels[2] * (w.scales.y * TENSOR_DOWN) - w.offsets.y,
-        w.levels[3] * (w.scales.y * TENSOR_DOWN) - w.offsets.y,
-        w.levels[4] * (w.scales.z * TENSOR_DOWN_UPPER) - w.offsets.z,
-        w.levels[5] * (w.scales.z * TENSOR_DOWN_UPPER) - w.offsets.z,
-        w.levels[6] * (w.scales.w * TENSOR_DOWN_UPPER) - w.offsets.w,
-        w.levels[7] * (w.scales.w * TENSOR_DOWN_UPPER) - w.offsets.w,
+        w.scales.x * w.levels[0] - w.offsets.x, w.scales.x * w.levels[1] - w.offsets.x,
+        w.scales.y * w.levels[2] - w.offsets.y, w.scales.y * w.levels[3] - w.offsets.y,
+        w.scales.z * w.levels[4] - w.offsets.z, w.scales.z * w.levels[5] - w.offsets.z,
+        w.scales.w * w.levels[6] - w.offsets.w, w.scales.w * w.levels[7] - w.offsets.w,
     );
 }
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let w = TENSOR_unit(row, unit);
     let sums = vec4(
-        dot(w.levels[0], TENSOR_DOWN * x[0]) + dot(w.levels[1], TENSOR_DOWN * x[1]),
-        dot(w.levels[2], TENSOR_DOWN * x[2]) + dot(w.levels[3], TENSOR_DOWN * x[3]),
-        dot(w.levels[4], TENSOR_DOWN_UPPER * x[4]) + dot(w.levels[5], TENSOR_DOWN_UPPER * x[5]),
-        dot(w.levels[6], TENSOR_DOWN_UPPER * x[6]) + dot(w.levels[7], TENSOR_DOWN_UPPER * x[7]),
+        dot(w.levels[0], x[0]) + dot(w.levels[1], x[1]),
+        dot(w.levels[2], x[2]) + dot(w.levels[3], x[3]),
+        dot(w.levels[4], x[4]) + dot(w.levels[5], x[5]),
+        dot(w.levels[6], x[6]) + dot(w.levels[7], x[7]),
     );
 #if TENSOR_K_BLOCKS
     let ones = vec4(1.0);
@@ -311,37 +293,25 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
 }
 #endif
 
-#if TENSOR_Q6_K
 fn TENSOR_quad(unit: u32, i: u32) -> u32 {
-    return (unit / 4u) * 32u + (i / 2u) * 8u + (unit & 3u) * 2u + (i & 1u);
-}
-#else
+#if TENSOR_Q4_0
+    return (unit / 2u) * 8u + (i / 2u) * 4u + (unit & 1u) * 2u + (i & 1u);
+#endif
 #if TENSOR_K_BLOCKS
-fn TENSOR_quad(unit: u32, i: u32) -> u32 {
     return (unit / 2u) * 16u + (i / 4u) * 8u + (unit & 1u) * 4u + (i & 3u);
-}
-#else
-fn TENSOR_quad(unit: u32, i: u32) -> u32 {
+#endif
+#if TENSOR_Q6_K
+    return (unit / 4u) * 32u + (i / 2u) * 8u + (unit & 3u) * 2u + (i & 1u);
+#endif
+#if TENSOR_IN_ORDER
     return unit * (TENSOR_UNIT / 4u) + i;
+#endif
 }
-#endif
-#endif
 
 fn TENSOR_activations(t: u32, unit: u32) -> TENSOR_Values {
     return TENSOR_Values(
-        LOAD(t, TENSOR_quad(unit, 0u)),
-#if !TENSOR_F32
-        LOAD(t, TENSOR_quad(unit, 1u)),
-#if !TENSOR_HALVES
-        LOAD(t, TENSOR_quad(unit, 2u)),
-        LOAD(t, TENSOR_quad(unit, 3u)),
-#if TENSOR_LEVELS
-        LOAD(t, TENSOR_quad(unit, 4u)),
-        LOAD(t, TENSOR_quad(unit, 5u)),
-        LOAD(t, TENSOR_quad(unit, 6u)),
-        LOAD(t, TENSOR_quad(unit, 7u)),
-#endif
-#endif
-#endif
+#repeat i TENSOR_QUADS
+        LOAD(t, TENSOR_quad(unit, i)),
+#end
     );
 }

@@ -143,7 +143,9 @@ class Gpu:
 
         try:
             return self.device.create_buffer(size=size_bytes, usage=usage)
-        except (wgpu.GPUError, MemoryError, OverflowError):
+        except (wgpu.GPUError, MemoryError, OverflowError) as error:
+            if "device is lost" in str(error):
+                raise self.told(error) from None
             raise self._no_room(size_bytes) from None
 
     def _no_room(self, size_bytes: int) -> MemoryLimitError:
@@ -168,16 +170,16 @@ class Gpu:
             flat = np.concatenate([flat, np.zeros(-len(flat) % 4, np.uint8)])
         for start in range(0, len(flat), CHUNK_BYTES):
             chunk = flat[start : start + CHUNK_BYTES]
-            self.queue.write_buffer(buffer, offset + start, chunk)
+            with self.errors():
+                self.queue.write_buffer(buffer, offset + start, chunk)
             self._staged_bytes += len(chunk)
             if self._staged_bytes >= CHUNK_BYTES:
                 self.flush()
 
     def flush(self) -> None:
         """Submits what was written and waits, so that staging memory is free again."""
-        self.queue.submit([self.device.create_command_encoder().finish()])
+        self._start(self._encoder())
         self.wait()
-        self._staged_bytes = 0
 
     def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
         """Bytes of a buffer, once all work before is done."""
@@ -195,12 +197,22 @@ class Gpu:
     def check(self) -> None:
         """Raises BackendError where the GPU is lost, or was misused by a call that told nobody."""
         if len(self._log.losses) > self._known_losses:
-            raise BackendError(
-                f"the GPU {self.adapter.name} was lost ({self._log.losses[-1]}); its driver may "
-                "have been reset, or a kernel ran too long: start again, or use --device cpu"
-            )
+            raise self._loss(self._log.losses[-1])
         if self._log.errors:
             raise BackendError(f"{self.adapter.name}: {self._log.errors.pop()}")
+
+    def _loss(self, reason: str) -> BackendError:
+        return BackendError(
+            f"the GPU {self.adapter.name} was lost ({reason}); its driver may have been reset, or "
+            "a kernel ran too long: start again, or use --device cpu"
+        )
+
+    def told(self, error: Exception) -> BackendError:
+        """What wgpu raises, for people: its last line says what was wrong, those before where."""
+        reason = str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
+        if "device is lost" in reason:
+            return self._loss(reason)
+        return BackendError(f"{self.adapter.name}: {reason}")
 
     def errors(self) -> _Errors:
         """Inside it, what wgpu raises becomes a BackendError."""
@@ -248,20 +260,25 @@ class Gpu:
         owner: int,
     ) -> Command:
         """A dispatch; bindings are (buffer, offset, bytes) in the order of the shader's."""
-        group = self.device.create_bind_group(
-            layout=pipeline.layout,
-            entries=[
-                {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
-                for i, (buffer, offset, size) in enumerate(bindings)
-            ],
-        )
+        with self.errors():
+            group = self.device.create_bind_group(
+                layout=pipeline.layout,
+                entries=[
+                    {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
+                    for i, (buffer, offset, size) in enumerate(bindings)
+                ],
+            )
         return Command(pipeline, group, group._internal, grid, owner)
 
     def submit(self, commands: Iterable[Command]) -> None:
         """Starts commands, in order, and does not wait."""
-        encoder = self.device.create_command_encoder()
+        encoder = self._encoder()
         self.encode(encoder, commands)
         self._start(encoder)
+
+    def _encoder(self) -> Any:
+        with self.errors():
+            return self.device.create_command_encoder()
 
     def submit_and_read(
         self,
@@ -277,8 +294,9 @@ class Gpu:
         The bytes are a multiple of 4, or read once.
         """
         padded = -(-size_bytes // 4) * 4
-        encoder = self.device.create_command_encoder()
-        staging = self._readback.staging(times * padded)
+        encoder = self._encoder()
+        with self.errors():
+            staging = self._readback.staging(times * padded)
         for time in range(times):
             if commands:
                 self.encode(encoder, commands)
@@ -349,7 +367,7 @@ class Gpu:
         queries = self.device.create_query_set(type="timestamp", count=count)
         usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
         resolved = self._buffer(-(-8 * count // 256) * 256, usage)
-        encoder = self.device.create_command_encoder()
+        encoder = self._encoder()
         compute = encoder.begin_compute_pass()
         raw = compute._internal
         lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 0)
@@ -363,7 +381,7 @@ class Gpu:
             lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 1)
         compute.end()
         encoder.resolve_query_set(queries, 0, count, resolved, 0)
-        self.queue.submit([encoder.finish()])
+        self._start(encoder)
         ticks = self.read(resolved, 0, 8 * count).view(np.uint64)
         return [int(tick * self._period) for tick in ticks]
 
@@ -408,7 +426,7 @@ class _Errors:
 
         self._gpu.check()
         if isinstance(error, wgpu.GPUError | RuntimeError):
-            raise BackendError(f"{self._gpu.adapter.name}: {error}") from None
+            raise self._gpu.told(error) from None
 
 
 def _chosen() -> dict[str, bool]:

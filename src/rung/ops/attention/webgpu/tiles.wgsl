@@ -81,11 +81,17 @@ fn main(
         run = stop;
         for (var page = low / L; page * L < high; page++) {
             var scores = mat4x4<f32>();
-            for (var d = 0u; d < D; d++) {
-                let k = vec4<f32>(k_SGPDL[((head * P + page) * D + d) * QUADS + quad]);
-                let q = queries[d * GROUPS + mine];
+            // Four at a time, so that four loads are on their way.
+            for (var d = 0u; d < D; d += 4u) {
+                let at_d = ((head * P + page) * D + d) * QUADS + quad;
+#repeat j 4
+                let k_j = vec4<f32>(k_SGPDL[at_d + j * QUADS]);
+#end
+#repeat j 4
+                let q_j = queries[(d + j) * GROUPS + mine];
 #repeat c 4
-                scores[c] += q[c] * k;
+                scores[c] += q_j[c] * k_j;
+#end
 #end
             }
             let at = vec4(page * L + quad * 4u) + vec4(0u, 1u, 2u, 3u);
@@ -121,14 +127,22 @@ fn main(
             weights[(quad * 4u + j) * GROUPS + mine] = weight_j;
 #end
             workgroupBarrier();
+            // What is too many weighs nothing: it must only be a number.
             let last = min(high - page * L, L);
-            for (var l = max(low, page * L) - page * L; l < last; l++) {
-                let weight = weights[l * GROUPS + mine];
+            for (var l = (max(low, page * L) - page * L) & ~3u; l < last; l += 4u) {
+#repeat j 4
+                let weight_j = weights[(l + j) * GROUPS + mine];
+                let row_j = head * C + clamp(page * L + l + j, low, high - 1u);
+#end
 #repeat i EACH
                 let column_i = min(quad + i * QUADS, COLUMNS - 1u);
-                let v_i = vec4<f32>(v_SGCD[(head * C + page * L + l) * COLUMNS + column_i]);
+#repeat j 4
+                let v_i_j = vec4<f32>(v_SGCD[row_j * COLUMNS + column_i]);
+#end
+#repeat j 4
 #repeat c 4
-                sum_i[c] += weight[c] * v_i;
+                sum_i[c] += weight_j[c] * v_i_j;
+#end
 #end
 #end
             }

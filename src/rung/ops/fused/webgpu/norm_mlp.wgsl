@@ -39,7 +39,21 @@ fn main(
     var up_sum_r = 0.0;
 #end
     prepare(lane);
-    for (var unit = lane; unit < w_FK_UNITS; unit += THREADS) {
+    var unit = lane;
+    for (; unit + (UNROLL - 1u) * THREADS < w_FK_UNITS; unit += UNROLL * THREADS) {
+#repeat u UNROLL
+        let x_u = w_FK_activations(0u, unit + u * THREADS);
+#end
+#repeat r EACH
+#repeat u UNROLL
+        sum_r += w_FK_dot_unit(row_r, unit + u * THREADS, x_u);
+#if up_FK
+        up_sum_r += up_FK_dot_unit(row_r, unit + u * THREADS, x_u);
+#endif
+#end
+#end
+    }
+    for (; unit < w_FK_UNITS; unit += THREADS) {
         let x = w_FK_activations(0u, unit);
 #repeat r EACH
         sum_r += w_FK_dot_unit(row_r, unit, x);

@@ -8,7 +8,7 @@ from typing import Any
 from rung.ops.linear.op import linear
 from rung.storage import F32
 from rung.wgsl import Call, Constant, Dispatch
-from rung.wgsl.types import DECODED, form_of, in_units, unit_constants, unit_of
+from rung.wgsl.types import DECODED, form_of, in_units, unit_constants
 
 Function = Callable[[Call], Dispatch]
 
@@ -28,9 +28,8 @@ def kernels(version: int, *, why: str, **options: Any) -> Callable[[Function], F
 
 
 def unit_names(call: Call) -> dict[str, Constant]:
-    """What units.wgsl must know of the weights; QUADS is how many vec4s a unit has."""
-    kind = call.spec("w_NK").type
-    return {**unit_constants("w_NK", kind), "QUADS": unit_of(kind) // 4}
+    """What units.wgsl must know of the weights."""
+    return unit_constants("w_NK", call.spec("w_NK").type)
 
 
 def _register(

@@ -34,7 +34,7 @@ fn main(
 #repeat t TOKENS
         let x_t = w_NK_activations(min(first_token + t, tokens() - 1u), unit);
 #repeat r EACH
-#repeat i QUADS
+#repeat i w_NK_QUADS
         sum_r_t = sum_r_t + dot(w_r[i], x_t[i]);
 #end
 #end

@@ -1,4 +1,4 @@
-"""Products of many tokens: tiles of both operands in workgroup memory, tiles of sums in registers."""
+"""Products of many tokens: tiles of both operands in workgroup memory, sums in registers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rung.wgsl.types import unit_of
 
 @dataclass(frozen=True)
 class Tile:
-    """Of a workgroup, and of a thread: tokens × rows; teams that take turns along K; K at a time."""
+    """Tokens × rows of a workgroup and of a thread; teams that take turns along K; K at a time."""
 
     BT: int
     BN: int

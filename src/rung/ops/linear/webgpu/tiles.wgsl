@@ -10,7 +10,7 @@
 #include "units.wgsl" TENSOR=w_NK WIDTH=K LOAD=x_quad
 #include "store.wgsl"
 
-const DEEP = DEPTH * QUADS;
+const DEEP = DEPTH * w_NK_QUADS;
 const ACROSS = BN / TN;
 const TEAM = ACROSS * (BT / TT);
 const THREADS = TEAM * SPLIT;
@@ -54,11 +54,11 @@ fn main(
 #repeat i X_EACH
             {
                 let at = thread + i * THREADS;
-                let unit = start + at % DEEP / QUADS;
+                let unit = start + at % DEEP / w_NK_QUADS;
                 let t = min(first_token + at / DEEP, tokens() - 1u);
                 x_next_i = vec4<f32>();
                 if (unit < w_NK_UNITS) {
-                    x_next_i = x_quad(t, w_NK_quad(unit, at % QUADS));
+                    x_next_i = x_quad(t, w_NK_quad(unit, at % w_NK_QUADS));
                 }
             }
 #end
@@ -106,8 +106,8 @@ fn main(
             {
                 let at = thread + i * THREADS;
                 if (at < BN * DEPTH) {
-#repeat q QUADS
-                    w_tile[(at % DEPTH * QUADS + q) * W_PITCH + at / DEPTH] = w_next_i[q];
+#repeat q w_NK_QUADS
+                    w_tile[(at % DEPTH * w_NK_QUADS + q) * W_PITCH + at / DEPTH] = w_next_i[q];
 #end
                 }
             }
