@@ -58,6 +58,7 @@ class ByteTokenizer(Tokenizer):
 class FakeRunner:
     notes: tuple[str, ...] = ()
     profile = None
+    runs_ahead = False
 
     """Random logits by history, or those that make greedy sampling follow `next_token`."""
 

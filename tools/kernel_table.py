@@ -73,7 +73,8 @@ def _section(op: Op) -> Iterator[str]:
     yield "|---|---|"
     for backend in BACKENDS:
         for kernel in _ladder(op, backend):
-            yield f"| `{kernel.name}` | {_cell(kernel.why)} |"
+            terms = f" ({kernel.terms})" if kernel.terms else ""
+            yield f"| `{kernel.name}` | {_cell(kernel.why + terms)} |"
     yield ""
 
 

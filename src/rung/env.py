@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +34,24 @@ BLAS = Variable(
     "RUNG_BLAS", "auto", "BLAS library: auto, none, accelerate, mkl, openblas, blis or a path"
 )
 SIM = Variable("RUNG_SIM", "", 'the made-up device, as "memory=64M,refuse=attention"')
+GPU = Variable(
+    "RUNG_GPU",
+    "",
+    'the GPU that "webgpu" means, as vulkan, metal, dx12 or webgpu:1 (default: best)',
+)
 GPU_FEATURES = Variable(
     "RUNG_GPU_FEATURES", "", 'GPU features to switch off, as "-f16,-subgroups" or "none"'
 )
+GPU_MEMORY = Variable(
+    "RUNG_GPU_MEMORY", "", "what may be used of a GPU's memory, as 8G or 500M (default: all)"
+)
 GPU_WAIT = Variable("RUNG_GPU_WAIT", "", "1 waits for the GPU after every op, to find a fault")
+GPU_AHEAD = Variable(
+    "RUNG_GPU_AHEAD", "1", "0 starts no token on the GPU before the last one is known on the host"
+)
+GPU_FUSE = Variable(
+    "RUNG_GPU_FUSE", "", 'ops that neighbors are not fused to, as "-norm_qkv,-norm_mlp" or "none"'
+)
 SCHED_DEBUG = Variable(
     "RUNG_SCHED_DEBUG", "", "1 prints every new plan to stderr, 2 every run as well"
 )
@@ -44,8 +59,19 @@ DATA = Variable("RUNG_DATA", "", "folder of real checkpoints for the tests")
 
 VARIABLES = (
     *(PIN, CACHE, THREADS, CPU_FEATURES, BLAS, SIM),
-    *(GPU_FEATURES, GPU_WAIT, SCHED_DEBUG, DATA),
+    *(GPU, GPU_FEATURES, GPU_MEMORY, GPU_WAIT, GPU_AHEAD, GPU_FUSE, SCHED_DEBUG, DATA),
 )
+
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def parse_bytes(text: str) -> int:
+    """A number of bytes such as 8G, 500M or 64MiB. Raises ValueError for anything else."""
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text)
+    if match is None:
+        raise ValueError(text)
+    return int(match[1]) * _UNITS[match[2]]
 
 
 @contextmanager

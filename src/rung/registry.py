@@ -74,6 +74,10 @@ class Split:
         return max(min(most, -(-units // self.grain)), 1 if units else 0)
 
 
+MANY = 1 << 20
+"""Tokens that stand for a long prompt."""
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One rung of a ladder: a numbered way for a backend to compute an op.
@@ -99,9 +103,31 @@ class Kernel:
         return f"{self.op.name}{form}/{self.backend}={self.version}"
 
     @property
+    def terms(self) -> str:
+        """When it may run besides what it accepts: "T 2 to 11, with subgroups"; or nothing."""
+        low, high = self.tokens
+        several = f"T {low}" if low == high else f"T {low} to {high}"
+        several = several if high < MANY else f"T from {low}"
+        words = [several] if (low, high) != (1, MANY) else []
+        if features := self.options.get("features", ()):
+            words.append(f"with {' and '.join(features)}")
+        return ", ".join(words)
+
+    @property
     def missing(self) -> tuple[str, ...]:
         """The features it needs that this processor does not have, or may not use."""
         return tuple(name for name in self.needs if not host().has(name))
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """The least and the most tokens of a run that it is for, by its option `tokens`."""
+        low, high = self.options.get("tokens", (1, MANY))
+        return low, high
+
+    def takes(self, tokens: int) -> bool:
+        """Whether it is for runs of so many tokens; none at all are as one."""
+        low, high = self.tokens
+        return low <= max(tokens, 1) <= high
 
     def accepts(self, specs: Specs, attributes: Attributes) -> bool:
         """Whether this kernel can compute the op for these inputs here."""
@@ -228,7 +254,7 @@ class Op:
         for name in shapes:
             spec = specs.get(name)
             # What is overwritten in part counts where it is written.
-            written = name == self.inplace and name in self.touched
+            written = name in (self.inplace, *self.writes) and name in self.touched
             if spec is not None and not written:
                 letters = self.touched.get(name, letters_of(name))
                 traffic += spec.type.size_bytes(tuple(bound[letter] for letter in letters))
@@ -241,7 +267,8 @@ class Op:
         for name in self.writes:  # read above, and written here
             spec = specs.get(name)
             if spec is not None:
-                traffic += spec.type.size_bytes(tuple(bound[c] for c in letters_of(name)))
+                letters = self.touched.get(name, letters_of(name))
+                traffic += spec.type.size_bytes(tuple(bound[letter] for letter in letters))
         wanted = {letter: bound[letter] for letter in parameter_names(self.flops)}
         return Cost(float(self.flops(**wanted)), traffic)
 

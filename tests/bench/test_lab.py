@@ -10,7 +10,6 @@ from numba.extending import register_jitable
 
 from rung import ops
 from rung.backends.cpu.backend import CpuBackend
-from rung.bench import prepare as preparing
 from rung.bench.check import Outcome
 from rung.bench.ladders import Settings, bench
 from rung.bench.machine import Limits, Peak
@@ -26,6 +25,7 @@ from rung.simd.spans import span
 from rung.storage import F32, storage_type
 
 load_backend("cpu")
+ON_CPU = [op for op in OPS.values() if any(kernel.backend == "cpu" for kernel in op.kernels)]
 LIMITS = {
     threads: Limits(
         threads,
@@ -144,7 +144,7 @@ def test_rows_are_whole_blocks():
         cases(target, shapes=["64x128"])
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", ON_CPU, ids=lambda op: op.name)
 def test_every_ladder_runs_on_the_default_shapes(op):
     for target in targets(op, "cpu"):
         for case in cases(target):
@@ -154,7 +154,7 @@ def test_every_ladder_runs_on_the_default_shapes(op):
             assert cost.flops >= 0
 
 
-@pytest.mark.parametrize("op", OPS.values(), ids=lambda op: op.name)
+@pytest.mark.parametrize("op", ON_CPU, ids=lambda op: op.name)
 def test_every_op_is_timed(op, backends):
     """On small shapes: whole blocks of every type, and heads that divide."""
     small = {
@@ -327,24 +327,24 @@ def test_versions_that_cannot_be_timed(add_version, backends):
 
 
 def test_weights_are_copied_and_activations_are_not(backends, monkeypatch):
-    monkeypatch.setattr(preparing, "last_cache_bytes", lambda: 4096)
+    monkeypatch.setattr(CpuBackend, "cache_bytes", 4096)
     _, case = one_case(ops.linear, form="f32", shape=["32x64"])
-    prepared = prepare(ops.linear, case, cached=False)
+    prepared = prepare(ops.linear, case, backends[2], cached=False)
     assert len(prepared.copies) == 4  # eight times 4 KiB in copies of 8 KiB
     first, *others = (copy["w_NK"].planes[0] for copy in prepared.copies)
     assert all(not np.shares_memory(first, other) for other in others)
     assert all(np.array_equal(first, other) for other in others)
-    assert len(prepare(ops.linear, case, cached=True).copies) == 1
+    assert len(prepare(ops.linear, case, backends[2], cached=True).copies) == 1
     [best] = ladder(ops.linear, "cpu", "f32")[-1:]
     built = programs(prepared, best, backends[2], nodes=3)
     assert [len(program.kernels) for program in built] == [3, 3]
-    monkeypatch.setattr(preparing, "last_cache_bytes", lambda: 1 << 30)
-    assert len(prepare(ops.linear, case, cached=False).copies) == 1
+    monkeypatch.setattr(CpuBackend, "cache_bytes", 1 << 30)
+    assert len(prepare(ops.linear, case, backends[2], cached=False).copies) == 1
 
 
-def test_what_is_updated_in_place_is_checked_on_a_copy():
+def test_what_is_updated_in_place_is_checked_on_a_copy(backends):
     _, case = one_case(ops.cache_write, shape=["C=8,G=1,D=4"])
-    prepared = prepare(ops.cache_write, case, cached=True)
+    prepared = prepare(ops.cache_write, case, backends[2], cached=True)
     _, inputs, _ = prepared.checked
     timed, checked = (group["cache_SGCD"].planes[0] for group in (prepared.inputs, inputs))
     assert not np.shares_memory(timed, checked)

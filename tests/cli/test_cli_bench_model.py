@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from conftest import CommandLine
+from gpu import require_gpu
+from rung.backends.base import Origin
 from rung.backends.cpu.machine import notable_features
 from rung.bench.models import run
 from rung.bench.models.rows import Limits
@@ -194,3 +196,18 @@ def test_a_shape_that_torch_does_not_run(command_line: CommandLine) -> None:
     done = command_line("bench", "model", "--shape", "gpt2-124m", *QUICK, "--versus", "torch-bf16")
     assert done.exit_code == 2
     assert "runs plain Llama shapes only" in done.err
+
+
+def test_on_a_gpu(command_line: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_gpu()
+    place = Origin("Some GPU", "default", ("f16", "vulkan"))
+    monkeypatch.setattr(run, "_gpu_limits", lambda device: (Limits(4000.0, 6e4), place))
+    done = command_line("bench", "model", *TINY, "--device", "webgpu", "--format", "json")
+    rows = json.loads(done.out)
+    assert {(row["backend"], row["machine"], row["activations"]) for row in rows} == {
+        ("webgpu", "Some GPU", "float32")
+    }
+    assert {row.get("limit_gb_s", 4000.0) for row in rows} == {4000.0}
+    done = command_line("bench", "model", *TINY, "--device", "gpu")
+    assert done.exit_code == 2
+    assert "expected one of cpu, webgpu" in done.err

@@ -105,7 +105,8 @@ def test_a_check_that_all_pass(command_line):
     result = command_line("kernels", "check", "rms_norm", "--threads", 2)
     assert result.exit_code == 0
     lines = result.out.splitlines()
-    assert [line[:4] for line in lines[:-1]] == ["ok  "] * len(ops.rms_norm.kernels)
+    on_cpu = [kernel for kernel in ops.rms_norm.kernels if kernel.backend == "cpu"]
+    assert [line[:4] for line in lines[:-1]] == ["ok  "] * len(on_cpu)
     assert lines[-1].endswith("0 failed")
     assert result.err == ""
 

@@ -1,4 +1,4 @@
 """Processors that run programs of kernels."""
 
-NAMES = ("cpu", "blas")
+NAMES = ("cpu", "blas", "webgpu")
 """Every backend that has kernels."""

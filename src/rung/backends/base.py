@@ -6,13 +6,15 @@ allocates memory of one name, and may be able to read others as they are.
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rung.backends.recording import Recording
 from rung.graph.ir import Node, Tensor
+from rung.registry import Cost, Kernel
 from rung.storage import StorageType, StoredTensor
 
 HOST = "host"
@@ -68,6 +70,29 @@ class Program(Protocol):
         ...
 
 
+class Arriving(Protocol):
+    """Whole numbers on their way to the host, while the device works on."""
+
+    def get(self) -> list[int]:
+        """The numbers, after waiting for the work that makes them, and for no other; once."""
+        ...
+
+    def drop(self) -> None:
+        """Forgets them, without waiting."""
+        ...
+
+
+class RepeatedProgram(Program, Protocol):
+    """A program that may make its own next inputs."""
+
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> Arriving:
+        """Starts it so many times in a row, and does not wait.
+
+        The first number of `result`, as it is after each time, will come to the host.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Step:
     """A node and the backend whose kernel computes it."""
@@ -80,11 +105,18 @@ class Backend(ABC):
     """A processor with its memory and kernels.
 
     memory: the name of what `allocate` gives. alignment: of tensors in an arena, in bytes.
+    takes_f16: whether its kernels read keys and values in float16.
     """
 
     name: str
     memory: str = HOST
     alignment: int = 64
+    takes_f16: bool = True
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether its programs are RepeatedPrograms, and it pays to use them as such."""
+        return False
 
     @property
     def engine(self) -> Backend:
@@ -122,8 +154,12 @@ class Backend(ABC):
         """The kernel that computes a node, by the name under which its rates are measured."""
         return None
 
-    def copy_seconds(self, size_bytes: int) -> float | None:
-        """How long bytes take from the host to its memory, or back, where it can tell."""
+    def cost_seconds(self, cost: Cost) -> float | None:
+        """How long operations and bytes take at its limits, where it can tell."""
+        return None
+
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float | None:
+        """How long bytes take from the host to its memory, or to the host, where it can tell."""
         return None
 
     def free_bytes(self) -> int | None:
@@ -156,10 +192,64 @@ class Backend(ABC):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> Program:
-        """Steps of this engine, in order, as a program on memory given at its greatest sizes."""
+        """Steps of this engine, in order, as a program on memory given at its greatest sizes.
+
+        kept: roots of tensors that something else reads; None for all of them. What only these
+        steps read need never be written.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Ends its threads and frees what it holds."""
+
+
+ALL_FEATURES = "default"
+"""Nothing was switched off."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a measurement holds for: a processor, what was switched off on it, what it can do."""
+
+    machine: str
+    features: str  # what an environment variable says, or ALL_FEATURES
+    instructions: tuple[str, ...]
+
+
+class KernelBackend(Backend):
+    """A backend of numbered kernels, which checks and benchmarks start one by one."""
+
+    @property
+    def threads(self) -> int:
+        """Threads that share the work; 0 where that is the device's affair."""
+        return 0
+
+    @property
+    @abstractmethod
+    def cache_bytes(self) -> int:
+        """What its last cache holds: weights beyond it come from memory."""
+
+    @property
+    @abstractmethod
+    def origin(self) -> Origin:
+        """What measurements on it hold for."""
+
+    def lacks(self, kernel: Kernel) -> str:
+        """What a kernel needs that is not there, besides features of the processor; or nothing."""
+        return ""
+
+    @abstractmethod
+    def program(
+        self, nodes: Sequence[Node], kernels: Sequence[Kernel], memory: Mapping[Tensor, Buffer]
+    ) -> Program:
+        """Nodes, each with the kernel that the caller chose for it, as a program."""
+
+    def run_seconds(self, program: Program) -> float:
+        """Runs one of its programs, without run-time sizes, and tells how long it took."""
+        start = time.perf_counter()
+        program.submit({})
+        program.synchronize()
+        return time.perf_counter() - start

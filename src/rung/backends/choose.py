@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from rung import env
 from rung.backends.base import Backend
+from rung.backends.webgpu import adapters
 from rung.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class Devices:
     threads: int | None = None
     threads_batch: int | None = None
 
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the device is a GPU."""
+        return adapters.is_name(self.device)
+
 
 def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """The backends for a model, greatest priority first, the CPU last.
@@ -48,8 +54,7 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
     """
     from rung.backends.cpu.backend import CpuBackend
 
-    if devices.device.partition(":")[0] not in DEVICES:
-        raise UsageError(f"device is {devices.device!r}, expected one of {', '.join(DEVICES)}")
+    check_device(devices.device)
     cpu = CpuBackend(devices.threads, devices.threads_batch)
     try:
         return [*_device(devices.device, cpu), *_blas(devices.blas, cpu, with_blas), cpu]
@@ -58,11 +63,17 @@ def open_backends(devices: Devices, *, with_blas: bool = True) -> list[Backend]:
         raise
 
 
+def check_device(name: str) -> None:
+    """Raises UsageError for a name of no device, BackendError for a GPU that is not there."""
+    if name.partition(":")[0] not in DEVICES:
+        raise UsageError(f"device is {name!r}, expected one of {', '.join(DEVICES)}")
+    if adapters.is_name(name):
+        adapters.find(name)
+
+
 def _device(name: str, cpu: TeamBackend) -> list[Backend]:
     if name == "cpu":
         return []
-    from rung.backends.webgpu import adapters
-
     if adapters.is_name(name):
         from rung.backends.webgpu.backend import WebGpuBackend
 

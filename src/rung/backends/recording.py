@@ -6,12 +6,14 @@ time.perf_counter_ns; a device with a clock of its own converts them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rung.graph.ir import Node
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,7 +22,9 @@ class Track:
 
     entered_ns, left_ns: when it began with the program and when nothing was left to do; both are 0
     where it came too late for any. steps [N]: the program's step of each span. parts [N]: which
-    part of it. lost: spans that found no room and are missing.
+    part of it. lost: spans that found no room and are missing. kernels: by step, where the backend
+    chose for this run; nodes: what was computed in the place of a step, where it was fused with its
+    neighbors.
     """
 
     backend: str
@@ -32,6 +36,8 @@ class Track:
     starts_ns: NDArray[np.int64]
     ends_ns: NDArray[np.int64]
     lost: int = 0
+    kernels: Mapping[int, str] = field(default_factory=dict)
+    nodes: Mapping[int, Node] = field(default_factory=dict)
 
     @property
     def busy_ns(self) -> int:

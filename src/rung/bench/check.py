@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu.backend import TeamBackend
-from rung.backends.cpu.program import CpuProgram
-from rung.bench.targets import lacks
+from rung.backends import host_memory
+from rung.backends.base import HOST, Buffer, KernelBackend
+from rung.bench.targets import lacks, tokens_of
 from rung.errors import KernelError
 from rung.graph.ir import Graph, Node, Tensor
 from rung.registry import OPS, Kernel, Op, letters_of
@@ -20,16 +20,20 @@ from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
 # A kernel that multiplies in a type of less precision names it by its option `rate`.
-TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8}
+TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8, "i32": 0}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a kernel computed for a case, what it should have, and how far apart they may be."""
+    """What a kernel computed for a case, what it should have, and how far apart they may be.
+
+    seconds: what a run took, where it was timed.
+    """
 
     result: NDArray[np.float64]
     reference: NDArray[np.float64]
     allowed: NDArray[np.float64] | float
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -62,7 +66,9 @@ def every_case(backend: str) -> Iterator[tuple[Kernel, Mapping[str, Any]]]:
                 continue
             for case in op.cases:
                 node = _node(op, case_inputs(op, case), case)[1]
-                if not lacks(kernel) and kernel.accepts(node.specs, node.attributes):
+                if not kernel.takes(tokens_of(case)) or lacks(kernel):
+                    continue
+                if kernel.accepts(node.specs, node.attributes):
                     yield kernel, case
 
 
@@ -110,7 +116,7 @@ def _node(
     return graph, graph.nodes[0], memory
 
 
-def run_case(kernel: Kernel, case: Mapping[str, Any], backend: TeamBackend) -> Outcome:
+def run_case(kernel: Kernel, case: Mapping[str, Any], backend: KernelBackend) -> Outcome:
     """Runs a kernel on a case. Outputs start as NaN, so that a value left out shows."""
     op = kernel.op
     inputs = case_inputs(op, case)
@@ -134,29 +140,36 @@ def run_inputs(
     case: Mapping[str, Any],
     inputs: Mapping[str, StoredTensor | None],
     expected: NDArray[np.float64],
-    backend: TeamBackend,
+    backend: KernelBackend,
+    *,
+    timed: bool = False,
 ) -> Outcome:
-    """Runs a kernel on inputs whose reference is known, and leaves them as they are."""
+    """Runs a kernel on inputs whose reference is known, and leaves them as they are.
+
+    timed: runs it once more, now that all is compiled.
+    """
     op = kernel.op
     _, node, memory = _node(op, inputs, case)
     if not kernel.accepts(node.specs, node.attributes):
         raise KernelError(f"{kernel.name} does not accept {case}")
     if op.inplace is None:
-        memory[node.output] = _poisoned(backend, node)
+        memory[node.output] = _poisoned(node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
     for tensor in node.written[1:]:
         memory[tensor.root] = copied(memory[tensor.root])
-    program = CpuProgram(backend.team, [node], [backend.bound(kernel)], memory, None)
+    there = {tensor: placed(backend, value) for tensor, value in memory.items()}
+    program = backend.program([node], [kernel], there)
     program.submit({})
     program.synchronize()
-    result = memory[node.output.root]
+    result = fetched(backend, there[node.output.root])
     computed_in = kernel.options.get("rate", result.type.name)
     values = _values(result)
     if op.writes:
-        every = [memory[tensor.root] for tensor in node.written]
+        every = [fetched(backend, there[tensor.root]) for tensor in node.written]
         values = np.concatenate([_values(stored).reshape(-1) for stored in every])
-    return Outcome(values, expected, _allowed(result, expected, computed_in))
+    seconds = backend.run_seconds(program) if timed else 0.0
+    return Outcome(values, expected, _allowed(result, expected, computed_in), seconds)
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:
@@ -169,12 +182,36 @@ def copied(value: StoredTensor) -> StoredTensor:
     return StoredTensor(value.type, value.shape, tuple(plane.copy() for plane in value.planes))
 
 
-def _poisoned(backend: TeamBackend, node: Node) -> StoredTensor:
+def placed(backend: KernelBackend, value: StoredTensor) -> Buffer:
+    """Values where a backend's kernels read them: as they are on the host, else a copy."""
+    if backend.memory == HOST:
+        return value
+    buffer = backend.allocate(value.type, value.shape)
+    backend.write(buffer, value, value.shape)
+    return buffer
+
+
+def fetched(backend: KernelBackend, buffer: Buffer) -> StoredTensor:
+    """Values that a backend's kernels wrote, on the host."""
+    if backend.memory == HOST:
+        return cast(StoredTensor, buffer)
+    result = host_memory.allocate(buffer.type, buffer.shape)
+    _poison(result)
+    backend.read(buffer, result, result.shape)
+    return result
+
+
+def _poisoned(node: Node) -> StoredTensor:
     shape = tuple(size for size in node.output.shape if isinstance(size, int))
-    output = backend.allocate(node.output.type, shape)
-    for plane in output.planes:
-        plane.view(np.uint8).fill(0xFF)  # NaN as float, −1 as int8
+    output = host_memory.allocate(node.output.type, shape)
+    _poison(output)
     return output
+
+
+def _poison(output: StoredTensor) -> None:
+    """NaN as float, −1 as int8."""
+    for plane in output.planes:
+        plane.view(np.uint8).fill(0xFF)
 
 
 def _values(result: StoredTensor) -> NDArray[np.float64]:

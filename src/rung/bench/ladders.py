@@ -6,26 +6,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rung.backends.cpu.backend import TeamBackend
+from rung.backends.base import KernelBackend
 from rung.bench.machine import Limits
-from rung.bench.prepare import Prepared, prepare, specs_of
+from rung.bench.prepare import WORKGROUP, Prepared, prepare, specs_of
 from rung.bench.rows import Row, make_row
 from rung.bench.runner import Entry, rounds, time_by_turns
 from rung.bench.shapes import show
-from rung.bench.targets import Target, lacks, ladder, planned
+from rung.bench.targets import Target, lacks, ladder, planned, tokens_of, usable
 from rung.errors import KernelError, UsageError
-from rung.registry import Kernel, select
+from rung.registry import MANY, Kernel, select
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to time: which versions, threads and parts; how long."""
+    """How to time: which versions, threads and parts; how long.
+
+    threads: 0 for a GPU. workgroups: their sizes, for kernels that leave it open.
+    """
 
     threads: tuple[int, ...]
     versions: tuple[int, ...] = ()  # none for all
     parts: tuple[int | None, ...] = (None,)
+    workgroups: tuple[int | None, ...] = (None,)
     cached: bool = False
     repeats: int | None = None
     budget_s: float = 2.0
@@ -55,7 +59,7 @@ def bench(
     target: Target,
     case: Mapping[str, Any],
     settings: Settings,
-    backends: Mapping[int, TeamBackend],
+    backends: Mapping[int, KernelBackend],
     limits: Mapping[int, Limits],
     *,
     progress: Progress = lambda what: None,
@@ -67,13 +71,15 @@ def bench(
     """
     what = f"{target.name} {show(target.op, case)}"
     progress(f"{what}: inputs")
-    prepared = prepare(target.op, case, cached=settings.cached)
+    first = backends[settings.threads[0]]
+    prepared = prepare(target.op, case, first, cached=settings.cached)
     kernels = _kernels(target, prepared, settings.versions)
     entries = [
-        Entry(kernel, backends[threads], parts)
+        Entry(kernel, backends[threads], parts, workgroup)
         for threads in settings.threads
         for parts in settings.parts
         for kernel in kernels
+        for workgroup in (settings.workgroups if WORKGROUP in kernel.options else (None,))
     ]
     for entry in entries:
         progress(f"{what}: checking version {entry.kernel.version}")
@@ -104,12 +110,16 @@ def _kernels(target: Target, prepared: Prepared, versions: Sequence[int]) -> lis
         if version not in known:
             raise UsageError(f"{target.name} has no version {version}; it has: {known}")
     kernels = [kernel for kernel in rungs if not versions or kernel.version in versions]
-    accepting = [k for k in kernels if not lacks(k) and k.accepts(specs, attributes)]
+    case = prepared.case
+    accepting = [k for k in kernels if usable(k, case) and k.accepts(specs, attributes)]
     if versions and len(accepting) < len(kernels):
         refusing = next(kernel for kernel in kernels if kernel not in accepting)
         lack = f", which needs {', '.join(refusing.missing)}" if refusing.missing else ""
         lack = f": {lacks(refusing)}" if lacks(refusing) else lack
         shape = show(target.op, prepared.case)
+        if not refusing.takes(tokens_of(case)):
+            least, most = refusing.tokens
+            lack = f": it is for T from {least} " + ("on" if most == MANY else f"to {most}")
         raise UsageError(f"{refusing.name} does not accept {shape} on this machine{lack}")
     if not accepting:
         raise UsageError(f"no kernel of {target.name} accepts {show(target.op, prepared.case)}")
@@ -121,7 +131,7 @@ def _selected(target: Target, prepared: Prepared) -> Kernel | None:
     try:
         return select(
             *(target.op, target.backend, planned(specs), attributes),
-            usable=lambda k: not lacks(k),
+            usable=lambda k: usable(k, prepared.case),
         )
     except KernelError:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.backends.base import KernelBackend
 from rung.bench.probing import Probe, ProbeTeam
 
 MEMORY_BYTES = 1 << 28
@@ -33,7 +34,10 @@ class Peak:
 
 @dataclass(frozen=True)
 class Limits:
-    """What so many threads of this machine can do at most. GB/s count 1e9 bytes."""
+    """What so many threads of this machine, or its GPU, can do at most. GB/s count 1e9 bytes.
+
+    threads: 0 for a GPU. Its bandwidth is that of copying, read and written together.
+    """
 
     threads: int
     read_gbs: float
@@ -89,6 +93,18 @@ def measure(
             progress(f"reading {size >> 10:,} KiB")
             swept.append((size, _read(team, size, repeats)))
         return Limits(threads, read_gbs, copy_gbs, tuple(swept), _peaks(team, repeats, progress))
+
+
+def gpu_limits(backend: KernelBackend, *, progress: Progress = lambda what: None) -> Limits:
+    """The limits of a GPU, measured now: its clocks change with what else runs on it."""
+    from rung.backends.webgpu.backend import WebGpuBackend
+    from rung.backends.webgpu.speeds import measure as measure_gpu
+
+    assert isinstance(backend, WebGpuBackend)
+    speeds = measure_gpu(backend.gpu, progress=progress)
+    how = {"int8": "dot4I8Packed"}
+    peaks = {kind: Peak(gops, how.get(kind, "fma")) for kind, gops in speeds.gops.items()}
+    return Limits(0, speeds.copy_gbs, speeds.copy_gbs, (), peaks)
 
 
 def _read(team: ProbeTeam, size_bytes: int, repeats: int) -> float:

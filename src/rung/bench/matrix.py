@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rung.backends.cpu.backend import TeamBackend
+from rung.backends.base import KernelBackend
 from rung.bench.check import Outcome, case_inputs, reference, run_inputs
 from rung.bench.shapes import show
 from rung.bench.targets import Case, accepts, weight_name
@@ -46,7 +46,7 @@ class Verdict:
 
 def check_op(
     op: Op,
-    backend: TeamBackend,
+    backend: KernelBackend,
     *,
     form: str | None = None,
     kind: str | None = None,

@@ -107,6 +107,8 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
     form = f":{row.form}" if row.form else ""
     words = [f"{row.op}{form} {row.version}"]
     words += [f"{k}={v}" for k, v in row.shape.items() if len({r.shape.get(k) for r in rows}) > 1]
+    if len({other.workgroup for other in rows}) > 1:
+        words.append(f"workgroup={row.workgroup}")
     if len({other.threads for other in rows}) > 1:
         words.append(f"threads={row.threads}")
     if len({other.parts_per_thread for other in rows}) > 1:
@@ -115,6 +117,8 @@ def _label(row: Row, rows: Sequence[Row]) -> str:
 
 
 def _threads(count: int) -> str:
+    if not count:
+        return "GPU"
     return f"{count} thread{'s' if count > 1 else ''}"
 
 

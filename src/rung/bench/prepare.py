@@ -16,10 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.cpu.backend import TeamBackend
-from rung.backends.cpu.caches import last_cache_bytes
-from rung.backends.cpu.program import CpuProgram
-from rung.bench.check import case_inputs, copied, reference
+from rung.backends.base import HOST, Buffer, KernelBackend, Program
+from rung.bench.check import case_inputs, copied, placed, reference
 from rung.bench.shapes import cut
 from rung.bench.targets import Case, case_specs, resident
 from rung.errors import UsageError
@@ -31,27 +29,36 @@ from rung.storage import StoredTensor
 # bytes, a run reads little of what stays, and it is left in the cache.
 _CACHES = 8
 _MOST_COPIES = 256
+_MOST_COPIES_ON_DEVICE = 1024  # their caches are as large as models of 100 million parameters
 _MOST_BYTES = 2 << 30
 # What is compared with its reference: sizes whose float64 arrays and products take a moment.
 _CHECKED_FLOPS = 3e8
 _CHECKED_BYTES = 1 << 28
+
+WORKGROUP = "workgroup"
+"""The option of a GPU's kernels that says how many threads share a workgroup."""
 
 Inputs = Mapping[str, StoredTensor | None]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A case with its inputs in memory, ready for any kernel that accepts it."""
+    """A case with its inputs in memory, ready for any kernel that accepts it.
+
+    inputs: on the host. copies: what stays, once for each copy, and moving what does not, where
+    kernels read them.
+    """
 
     op: Op
     case: Case
     inputs: Inputs
-    copies: tuple[Inputs, ...]  # what stays, once for each copy
+    copies: tuple[Mapping[str, Buffer], ...]
+    moving: Mapping[str, Buffer]
 
     @property
     def copied_bytes(self) -> int:
         """Bytes of all copies together."""
-        return sum(value.size_bytes for copy in self.copies for value in copy.values() if value)
+        return sum(buffer.size_bytes for copy in self.copies for buffer in copy.values())
 
     @property
     def cost(self) -> Cost:
@@ -87,19 +94,25 @@ def _is_small(op: Op, case: Case) -> bool:
     return 8 * values <= _CHECKED_BYTES and case_cost(op, case).flops <= _CHECKED_FLOPS
 
 
-def prepare(op: Op, case: Case, *, cached: bool) -> Prepared:
-    """Makes the inputs of a case; `cached` keeps one copy of everything.
+def prepare(op: Op, case: Case, backend: KernelBackend, *, cached: bool) -> Prepared:
+    """Makes the inputs of a case, for backends on this one's memory; `cached` keeps one copy.
 
     Raises UsageError where the op cannot have such a shape.
     """
     inputs = _inputs(op, case)
-    stays = {name: inputs[name] for name in resident(op) if inputs[name] is not None}
-    count = 1 if cached else _copies(op, case, stays)
-    others = [
-        {name: copied(value) for name, value in stays.items() if value is not None}
-        for _ in range(count - 1)
-    ]
-    return Prepared(op, case, inputs, (stays, *others))
+    given = {name: value for name, value in inputs.items() if value is not None}
+    stays = {name: given[name] for name in resident(op) if name in given}
+    count = 1 if cached else _copies(op, case, stays, backend)
+    on_host = backend.memory == HOST
+    copies = tuple(
+        {
+            name: placed(backend, copied(value) if index and on_host else value)
+            for name, value in stays.items()
+        }
+        for index in range(count)
+    )
+    moving = {name: placed(backend, given[name]) for name in given if name not in stays}
+    return Prepared(op, case, inputs, copies, moving)
 
 
 def _inputs(op: Op, case: Case) -> dict[str, StoredTensor | None]:
@@ -118,16 +131,15 @@ def _told_of_shapes(op: Op) -> Iterator[None]:
         raise UsageError(f"{op.name} cannot have this shape: {error}") from None
 
 
-def _copies(op: Op, case: Case, stays: Inputs) -> int:
+def _copies(op: Op, case: Case, stays: Mapping[str, StoredTensor], backend: KernelBackend) -> int:
     """How many copies read from memory what a run touches; 1 where that is too little to matter."""
     touched = sum(
-        value.type.size_bytes(_touched_shape(op, case, name))
-        for name, value in stays.items()
-        if value is not None
+        value.type.size_bytes(_touched_shape(op, case, name)) for name, value in stays.items()
     )
-    whole = sum(value.size_bytes for value in stays.values() if value is not None)
-    wanted = -(-_CACHES * last_cache_bytes() // touched) if touched else 1
-    return wanted if wanted <= _MOST_COPIES and wanted * whole <= _MOST_BYTES else 1
+    whole = sum(value.size_bytes for value in stays.values())
+    wanted = -(-_CACHES * backend.cache_bytes // touched) if touched else 1
+    most = _MOST_COPIES if backend.memory == HOST else _MOST_COPIES_ON_DEVICE
+    return wanted if wanted <= most and wanted * whole <= _MOST_BYTES else 1
 
 
 def _touched_shape(op: Op, case: Case, name: str) -> tuple[int, ...]:
@@ -143,17 +155,24 @@ def with_parts(kernel: Kernel, per_thread: int | None) -> Kernel:
     return replace(kernel, options=options)
 
 
+def with_workgroup(kernel: Kernel, size: int | None) -> Kernel:
+    """A GPU's kernel with workgroups of so many threads; as it is registered for None."""
+    if size is None:
+        return kernel
+    return replace(kernel, options={**kernel.options, WORKGROUP: size})
+
+
 def programs(
-    prepared: Prepared, kernel: Kernel, backend: TeamBackend, *, nodes: int
-) -> list[CpuProgram]:
+    prepared: Prepared, kernel: Kernel, backend: KernelBackend, *, nodes: int
+) -> list[Program]:
     """Programs of `nodes` runs each that go through all copies one after the other."""
     op, copies = prepared.op, prepared.copies
     attributes = {name: prepared.case[name] for name in op.attributes}
-    output: StoredTensor | None = None
+    output: Buffer | None = None
     built = []
     for start in range(0, len(copies), nodes):
         graph = Graph(kernel.name)
-        memory: dict[Tensor, StoredTensor] = {}
+        memory: dict[Tensor, Buffer] = {}
         tensors: dict[tuple[str, int], Tensor] = {}
         for step in range(nodes):
             index = (start + step) % len(copies)
@@ -163,8 +182,7 @@ def programs(
                 shape = tuple(size for size in result.shape if isinstance(size, int))
                 output = output or backend.allocate(result.type, shape)
                 memory[result] = output
-        kernels = [backend.bound(kernel)] * len(graph.nodes)
-        built.append(CpuProgram(backend.team, graph.nodes, kernels, memory, None))
+        built.append(backend.program(graph.nodes, [kernel] * len(graph.nodes), memory))
     return built
 
 
@@ -173,13 +191,13 @@ def _tensors(
     prepared: Prepared,
     index: int,
     known: dict[tuple[str, int], Tensor],
-    memory: dict[Tensor, StoredTensor],
+    memory: dict[Tensor, Buffer],
 ) -> list[Tensor | None]:
     """The inputs of a run on one copy; those that do not stay are the same for all."""
     copy = prepared.copies[index]
     given: list[Tensor | None] = []
     for name in prepared.op.inputs:
-        value = copy.get(name, prepared.inputs[name])
+        value = copy.get(name) or prepared.moving.get(name)
         if value is None:
             given.append(None)
             continue

@@ -13,19 +13,18 @@ from typing import Any
 import numpy as np
 
 from rung import __version__
-from rung.backends.cpu.machine import notable_features, processor_name
+from rung.backends.base import Origin
+from rung.backends.cpu.backend import host_origin
 from rung.bench.machine import Limits
-from rung.bench.prepare import Prepared
+from rung.bench.prepare import WORKGROUP, Prepared
 from rung.bench.runner import Entry
 from rung.bench.shapes import letters
 from rung.bench.targets import activation_type, weight_name
 from rung.errors import KernelError
 from rung.registry import PARTS, Cost
-from rung.simd.target import host
 from rung.storage import F32
 
 READING = "reading"
-ALL_FEATURES = "default"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,11 @@ class Bound:
 
 @dataclass(frozen=True)
 class Row:
-    """One kernel, one shape, one number of threads. Times are wall-clock seconds of one run."""
+    """One kernel, one shape, one number of threads.
+
+    Times are seconds of one run: wall-clock, or by the GPU's own clock. A GPU has 0 threads and
+    parts; workgroup is the size of its workgroups where the kernel leaves it open, else 0.
+    """
 
     op: str
     form: str
@@ -49,6 +52,7 @@ class Row:
     shape: Mapping[str, int]
     threads: int
     parts_per_thread: int
+    workgroup: int
     copies: int  # of the weights; with one, they stay in the cache where they fit
     samples: int
     p20_s: float
@@ -115,7 +119,8 @@ def make_row(
     over = None
     if first is not None and first.samples:
         over = float(np.median(first.samples)) / p50
-    per_thread = entry.parts or entry.kernel.options["split"].per_thread or PARTS
+    own = entry.kernel.options
+    per_thread = entry.parts or own["split"].per_thread or PARTS if "split" in own else 0
     return Row(
         op=op.name,
         form=entry.kernel.form,
@@ -126,6 +131,7 @@ def make_row(
         shape={letter: prepared.case[letter] for letter in letters(op)},
         threads=entry.threads,
         parts_per_thread=per_thread,
+        workgroup=entry.workgroup or int(own.get(WORKGROUP, 0)),
         copies=len(prepared.copies),
         samples=len(entry.samples),
         p20_s=p20,
@@ -139,16 +145,20 @@ def make_row(
         speedup_over_1=over,
         selected=selected,
         worst_error_of_allowed=entry.outcome.share,
-        **origin(),
+        **origin(entry.backend.origin),
     )
 
 
-def origin() -> dict[str, Any]:
-    """Where a row is from: the processor, what may be used of it, and the source that ran."""
+def origin(place: Origin | None = None) -> dict[str, Any]:
+    """Where a row is from: the processor, what may be used of it, and the source that ran.
+
+    place: None is this processor.
+    """
+    here = host_origin() if place is None else place
     return {
-        "machine": processor_name(),
-        "features": host().chosen or ALL_FEATURES,
-        "instructions": notable_features(),
+        "machine": here.machine,
+        "features": here.features,
+        "instructions": list(here.instructions),
         "rung": __version__,
         "commit": commit(),
     }

@@ -11,40 +11,48 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
-from rung.backends.cpu.backend import TeamBackend
-from rung.backends.cpu.program import CpuProgram
+from rung.backends.base import HOST, KernelBackend, Program
 from rung.bench.check import Outcome, run_inputs
-from rung.bench.prepare import Prepared, case_cost, programs, with_parts
+from rung.bench.prepare import Prepared, case_cost, programs, with_parts, with_workgroup
 from rung.registry import Kernel
 
 ROUNDS = 5
 # A sample is at least so long, by many runs in one program, so that starting it does not count.
 _SAMPLE_S = 200e-6
+# On a device longer, with more to warm it up: between samples it is idle, and slows its clocks
+# (H200: 39 µs instead of 18 with samples of 0.2 ms).
+_DEVICE_SAMPLE_S = 2e-3
+_DEVICE_WARM_S = 0.03
 _MOST_NODES = 256
 _SHORT_S = 0.1  # runs that may be repeated to see how long they take
 _MOST_SAMPLES = 200  # in a round
+_LEAST_S = 1e-8  # a clock of a device may not have moved
 # Before a turn: until threads are awake, and those of the turn before are asleep.
 _WARM_S = 0.005
 
 
 @dataclass
 class Entry:
-    """One kernel at one number of threads and parts, and what came of it."""
+    """One kernel at one number of threads and parts, and what came of it.
+
+    parts: for each thread. workgroup: threads of a GPU's workgroup. None is as the kernel has it.
+    """
 
     kernel: Kernel
-    backend: TeamBackend
-    parts: int | None  # for each thread; None as the kernel has it
+    backend: KernelBackend
+    parts: int | None = None
+    workgroup: int | None = None
     outcome: Outcome | None = None
     left_out: str = ""  # why it was not timed
     samples: list[float] = field(default_factory=list)  # seconds of one run
-    _programs: list[CpuProgram] = field(default_factory=list)
+    _programs: list[Program] = field(default_factory=list)
     _nodes: int = 1
     _run_s: float = 0.0
 
     @property
     def threads(self) -> int:
         """Threads that share the work."""
-        return self.backend.team.threads
+        return self.backend.threads
 
     @property
     def failed(self) -> bool:
@@ -54,15 +62,13 @@ class Entry:
     def check(self, prepared: Prepared, *, samples: int, budget_s: float) -> None:
         """Compares it with the reference, and settles whether the budget has room for `samples`."""
         case, inputs, expected = prepared.checked
-        kernel = with_parts(self.kernel, self.parts)
-        self.outcome = run_inputs(kernel, case, inputs, expected, self.backend)
+        kernel = with_workgroup(with_parts(self.kernel, self.parts), self.workgroup)
+        self.outcome = run_inputs(kernel, case, inputs, expected, self.backend, timed=True)
         if not self.outcome.ok:
             self.left_out = "does not compute the reference"
             return
-        # Once more, now that it is compiled: how long a run of the whole case will take.
-        start = time.perf_counter()
-        run_inputs(kernel, case, inputs, expected, self.backend)
-        seconds = time.perf_counter() - start
+        # How long a run of the whole case will take.
+        seconds = self.outcome.seconds
         flops, small = prepared.cost.flops, case_cost(prepared.op, case).flops
         predicted = seconds * (flops / small if small else 1.0)
         if case == prepared.case or samples * predicted <= budget_s:
@@ -77,13 +83,15 @@ class Entry:
         """Builds programs whose runs are long enough to be timed."""
         self._programs = programs(prepared, kernel, self.backend, nodes=1)
         first = self._programs[0]
-        self._run_s = _seconds(first)
+        self._run_s = self._seconds(first)
         if self._run_s < _SHORT_S:
-            self._run_s = min(_seconds(first) for _ in range(3))
-        self._nodes = max(1, min(_MOST_NODES, round(_SAMPLE_S / self._run_s)))
+            self._run_s = min(self._seconds(first) for _ in range(3))
+        self._run_s = max(self._run_s, _LEAST_S)
+        sample_s = _SAMPLE_S if self.backend.memory == HOST else _DEVICE_SAMPLE_S
+        self._nodes = max(1, min(_MOST_NODES, round(sample_s / self._run_s)))
         if self._nodes > 1:
             self._programs = programs(prepared, kernel, self.backend, nodes=self._nodes)
-            self._run_s = _seconds(self._programs[0]) / self._nodes
+            self._run_s = max(self._seconds(self._programs[0]) / self._nodes, _LEAST_S)
 
     def turn(self, *, samples: int | None, budget_s: float) -> None:
         """Times it for one round: so many samples, or as many as the budget has room for."""
@@ -92,20 +100,17 @@ class Entry:
         each = self._nodes * self._run_s
         room = max(1, min(_MOST_SAMPLES, int(budget_s / ROUNDS / each)))
         going_round = cycle(self._programs)
-        until = time.perf_counter() + min(_WARM_S, budget_s)
+        warm_s = _WARM_S if self.backend.memory == HOST else _DEVICE_WARM_S
+        until = time.perf_counter() + min(warm_s, budget_s)
         while True:
-            _seconds(next(going_round))
+            self._seconds(next(going_round))
             if time.perf_counter() >= until:
                 break
         for _ in range(room if samples is None else samples):
-            self.samples.append(_seconds(next(going_round)) / self._nodes)
+            self.samples.append(self._seconds(next(going_round)) / self._nodes)
 
-
-def _seconds(program: CpuProgram) -> float:
-    start = time.perf_counter()
-    program.submit({})
-    program.synchronize()
-    return time.perf_counter() - start
+    def _seconds(self, program: Program) -> float:
+        return self.backend.run_seconds(program)
 
 
 def rounds(repeats: int | None) -> int:

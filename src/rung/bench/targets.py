@@ -18,7 +18,7 @@ from rung.registry import OPS, Kernel, Op, Specs, TensorSpec, letters_of, select
 from rung.storage import F32, StorageType, storage_type
 
 if TYPE_CHECKING:
-    from rung.backends.cpu.backend import TeamBackend
+    from rung.backends.base import KernelBackend
 
 Case = Mapping[str, Any]
 Types = Mapping[str, StorageType]
@@ -42,15 +42,25 @@ class Target:
 
 
 @contextmanager
-def opened(name: str, threads: int | None) -> Iterator[TeamBackend]:
-    """A backend whose kernels run on a team of so many threads; it lives as long as the block.
+def opened(name: str, threads: int | None = None) -> Iterator[KernelBackend]:
+    """A backend that runs kernels; it lives as long as the block.
 
-    Raises UsageError for an unknown name, BackendError where the backend is not available.
+    threads: of the team, for the CPU and BLAS. Raises UsageError for an unknown name, BackendError
+    where the backend is not available.
     """
+    load_backend(name)
+    if name == "webgpu":
+        from rung.backends.webgpu.backend import WebGpuBackend
+
+        gpu = WebGpuBackend()
+        try:
+            yield gpu
+        finally:
+            gpu.close()
+        return
     from rung.backends.blas.backend import BlasBackend
     from rung.backends.cpu.backend import CpuBackend
 
-    load_backend(name)
     cpu = CpuBackend(threads)
     try:
         yield cpu if name == cpu.name else BlasBackend(cpu)
@@ -60,6 +70,10 @@ def opened(name: str, threads: int | None) -> Iterator[TeamBackend]:
 
 def lacks(kernel: Kernel) -> str:
     """What a kernel needs that is not there, features of the processor apart; or nothing."""
+    if kernel.backend == "webgpu":
+        from rung.backends.webgpu.backend import lacks_here
+
+        return lacks_here(kernel)
     if kernel.backend != "blas":
         return ""
     from rung.backends.blas.backend import lacking
@@ -121,14 +135,24 @@ def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[s
 def accepts(kernel: Kernel, case: Case) -> bool:
     """Whether a kernel computes a case here; not where rows are no whole blocks."""
     specs, attributes = case_specs(kernel.op, case)
-    return not lacks(kernel) and kernel.accepts(specs, attributes)
+    return usable(kernel, case) and kernel.accepts(specs, attributes)
+
+
+def usable(kernel: Kernel, case: Case) -> bool:
+    """Whether a kernel is for a case's number of tokens, and finds here what it needs."""
+    return kernel.takes(tokens_of(case)) and not lacks(kernel)
+
+
+def tokens_of(case: Case) -> int:
+    """Tokens of a case; 1 for ops that know of none."""
+    return int(case.get(TOKENS, 1))
 
 
 def selected(op: Op, backend: str, case: Case) -> Kernel | None:
     """The kernel that inference runs for a case, by default or by RUNG_PIN; None for none."""
     specs, attributes = case_specs(op, case)
     try:
-        return select(op, backend, planned(specs), attributes, usable=lambda k: not lacks(k))
+        return select(op, backend, planned(specs), attributes, usable=lambda k: usable(k, case))
     except KernelError:
         return None
 

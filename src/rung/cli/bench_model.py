@@ -101,6 +101,8 @@ def model(
         ),
     ] = None,
     threads: options.Threads = None,
+    device: options.Device = "cpu",
+    gpu_layers: options.GpuLayers = "auto",
     context: Annotated[
         int | None,
         typer.Option(
@@ -158,6 +160,8 @@ def model(
             threads=threads,
             activations=activations,
             cache_type=cache_type,
+            device=device,
+            gpu_layers=gpu_layers,
             steps=lambda label, done, total: say(_step(label, done, total)),
         )
     for line in report.notes:

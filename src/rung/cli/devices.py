@@ -26,12 +26,14 @@ def devices(
     from rung.backends.blas import backend as blas
     from rung.backends.cpu import machine
     from rung.backends.sim.spec import SimSpec
+    from rung.backends.webgpu import backend as webgpu
     from rung.tuning.file import tuned_on
 
     tuned = tuned_on(machine.default_threads()) or "never (rung tune)"
     facts = {
         "cpu": machine.describe() | {"tuned": tuned},
         "blas": blas.describe(),
+        **webgpu.describe_all(),
         "sim": SimSpec.parse(env.SIM.get()).describe(),
     }
     print(json_format.dumps(facts, indent=2, default=str) if json else _devices_text(facts))

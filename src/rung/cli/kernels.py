@@ -46,8 +46,13 @@ def list_kernels(
     if json:
         print(json_format.dumps([_facts(standing) for standing in found], indent=2))
         return
-    rows = [(s.kernel.name, s.kernel.why, ", ".join(s.types), _standing(s)) for s in found]
+    rows = [(s.kernel.name, _why(s), ", ".join(s.types), _standing(s)) for s in found]
     print_table(("kernel", "why", "for example", "here"), rows, left=4)
+
+
+def _why(standing: Standing) -> str:
+    kernel = standing.kernel
+    return f"{kernel.why} ({kernel.terms})" if kernel.terms else kernel.why
 
 
 def _standing(standing: Standing) -> str:
@@ -64,7 +69,8 @@ def _facts(standing: Standing) -> dict[str, object]:
         "backend": kernel.backend,
         "version": kernel.version,
         "why": kernel.why,
-        "needs": list(kernel.needs),
+        "needs": [*kernel.needs, *kernel.options.get("features", ())],
+        "tokens": list(kernel.tokens),
         "types": dict(text.split() for text in standing.types),
         "selected": list(standing.selected),
         "runs_here": not standing.why_not,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rung.bench.ladders import Result, Settings
     from rung.bench.machine import Limits
     from rung.bench.rows import Row
+    from rung.bench.runner import Entry
     from rung.bench.targets import Target
 
 _ACTIVATIONS = ("float32", "int8")
@@ -70,6 +71,16 @@ def bench(
             show_default=False,
         ),
     ] = None,
+    workgroup: Annotated[
+        str | None,
+        typer.Option(
+            "--workgroup",
+            metavar="N,N…",
+            help="Threads of a GPU's workgroup, for kernels that leave it open; without it, as the "
+            "kernel says.",
+            show_default=False,
+        ),
+    ] = None,
     cached: Annotated[
         bool,
         typer.Option("--cached", help="Keep one copy of the weights, so that caches may hold it."),
@@ -106,7 +117,6 @@ def bench(
     Every version is compared with the float64 reference first, and one that fails is not timed.
     Weights are read from memory, as in decoding; activations are in the cache.
     """
-    from rung.backends.cpu.machine import default_threads
     from rung.backends.cpu.team import MOST_THREADS
     from rung.bench.ladders import Settings
     from rung.bench.plots import check_plot_file, plot_ladders
@@ -114,6 +124,7 @@ def bench(
     from rung.bench.shapes import cases
     from rung.bench.targets import find_op, load_backend, targets
     from rung.errors import UsageError
+    from rung.wgsl.call import MOST_INVOCATIONS
 
     if plot is not None:
         check_plot_file(plot)
@@ -123,10 +134,12 @@ def bench(
     chosen = targets(find_op(op), backend, form=form, kind=kind, activations=activations)
     token_counts = numbers(tokens, "--tokens")
     work = [(t, case) for t in chosen for case in cases(t, shapes=shape or (), tokens=token_counts)]
+    _check_options(backend, threads=threads, chunk=chunk, workgroup=workgroup)
     settings = Settings(
-        threads=numbers(threads, "--threads", most=MOST_THREADS) or (default_threads(),),
+        threads=numbers(threads, "--threads", most=MOST_THREADS) or (_default_threads(backend),),
         versions=numbers(version, "--version"),
         parts=numbers(chunk, "--chunk", most=MOST_THREADS) or (None,),
+        workgroups=numbers(workgroup, "--workgroup", most=MOST_INVOCATIONS) or (None,),
         cached=cached,
         repeats=repeats,
         budget_s=budget,
@@ -151,21 +164,46 @@ def bench(
         raise typer.Exit(FAILED)
 
 
+def _check_options(backend: str, **given: str | None) -> None:
+    """Raises UsageError for options that are another kind of processor's."""
+    from rung.errors import UsageError
+
+    on_gpu = backend == "webgpu"
+    for name in ("threads", "chunk") if on_gpu else ("workgroup",):
+        if given[name] is not None:
+            whose = "processors' cores" if on_gpu else "GPUs"
+            raise UsageError(f"--{name} is for kernels of {whose}, and --backend is {backend}")
+
+
+def _default_threads(backend: str) -> int:
+    """The physical cores, or RUNG_THREADS; 0 for a GPU."""
+    from rung.backends.cpu.machine import default_threads
+
+    return 0 if backend == "webgpu" else default_threads()
+
+
 def _results(
     work: list[tuple[Target, dict[str, Any]]], settings: Settings, stack: ExitStack
 ) -> tuple[Mapping[int, Limits], Iterator[Result]]:
     """The machine's limits, and results as they come; teams of threads live as long as `stack`."""
     from rung.bench.ladders import bench as bench_ladder
+    from rung.bench.machine import gpu_limits
     from rung.bench.machine_file import limits as machine_limits
     from rung.bench.targets import opened
 
-    with doing() as progress:
-        limits = {
-            count: machine_limits(count, progress=lambda what: progress(f"this machine: {what}"))
-            for count in settings.threads
-        }
     backend = work[0][0].backend
-    backends = {count: stack.enter_context(opened(backend, count)) for count in settings.threads}
+    with doing() as progress:
+
+        def telling(what: str) -> None:
+            progress(f"this machine: {what}")
+
+        if backend == "webgpu":
+            gpu = stack.enter_context(opened(backend))
+            backends = {0: gpu}
+            limits = {0: gpu_limits(gpu, progress=telling)}
+        else:
+            limits = {n: machine_limits(n, progress=telling) for n in settings.threads}
+            backends = {n: stack.enter_context(opened(backend, n)) for n in settings.threads}
 
     def results() -> Iterator[Result]:
         for target, case in work:
@@ -179,18 +217,18 @@ def _results(
 def _tell(result: Result, *, tables: bool) -> None:
     """The table of one ladder on one shape; what was not timed, and why, on stderr."""
     for entry in result.left_out:
-        threads = f"{entry.threads} thread{'s' if entry.threads > 1 else ''}"
-        note(f"{entry.kernel.name} ({threads}) is left out: {entry.left_out}")
+        note(f"{entry.kernel.name}{_setting(entry)} is left out: {entry.left_out}")
     if not (tables and result.rows):
         return
-    names = ("version", "why", "threads", "parts", "p20", "p50", "p80", "GB/s", "GFLOP/s")
+    on_gpu = result.target.backend == "webgpu"
+    how = ("workgroup",) if on_gpu else ("threads", "parts")
+    names = ("version", "why", *how, "p20", "p50", "p80", "GB/s", "GFLOP/s")
     whys = {entry.version: entry.why for entry in result.kernels}
     lines = [
         (
             f"{row.version}{' *' if row.selected else ''}",
             whys[row.version],
-            str(row.threads),
-            str(row.parts_per_thread),
+            *_cells(row, on_gpu=on_gpu),
             *(show.time(value) for value in (row.p20_s, row.p50_s, row.p80_s)),
             f"{row.gb_per_s:.1f}",
             f"{row.gflop_per_s:.1f}" if row.gflop_per_s else "-",
@@ -200,6 +238,20 @@ def _tell(result: Result, *, tables: bool) -> None:
         for row in result.rows
     ]
     print_table((*names, "of limit", "over 1"), lines, title=_title(result), left=2)
+
+
+def _setting(entry: Entry) -> str:
+    """How an entry ran, where that was chosen."""
+    if entry.threads:
+        return f" ({entry.threads} thread{'s' if entry.threads > 1 else ''})"
+    return "" if entry.workgroup is None else f" (workgroups of {entry.workgroup})"
+
+
+def _cells(row: Row, *, on_gpu: bool) -> tuple[str, ...]:
+    """What tells how a row ran."""
+    if on_gpu:
+        return (str(row.workgroup) if row.workgroup else "fixed",)
+    return str(row.threads), str(row.parts_per_thread)
 
 
 def _title(result: Result) -> str:
@@ -219,5 +271,6 @@ def _title(result: Result) -> str:
         place = "everything in the cache that fits there"
     checked = prepared.checked[0]
     same = "" if checked == prepared.case else f"; checked on {show_shape(target.op, checked)}"
-    limit = f"limit: {show.time(row.limit_s)} by {row.limited_by} at {row.threads} threads"
+    where = f"at {row.threads} threads" if row.threads else f"on {row.machine}"
+    limit = f"limit: {show.time(row.limit_s)} by {row.limited_by} {where}"
     return f"{first}\n{place}; {limit}{same}"

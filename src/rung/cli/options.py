@@ -126,7 +126,9 @@ Device = Annotated[
     typer.Option(
         "--device",
         metavar="NAME",
-        help="The processor that takes layers before the CPU does; `rung devices` lists them.",
+        help="The processor that takes layers before the CPU does: webgpu is the best GPU, "
+        "webgpu:1 the second, vulkan, metal and dx12 are GPUs on that interface; `rung devices` "
+        "lists them.",
         rich_help_panel=_PLACING,
     ),
 ]
@@ -236,7 +238,12 @@ OptionalOp = Annotated[
     typer.Argument(metavar="OP", help="Such as linear; without it, all.", show_default=False),
 ]
 KernelBackend = Annotated[
-    str, typer.Option("--backend", metavar="NAME", help="Whose kernels: cpu or blas.")
+    str,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Whose kernels: cpu, blas or webgpu, on the GPU that RUNG_GPU names.",
+    ),
 ]
 Form = Annotated[
     str | None,

@@ -5,6 +5,7 @@ Shapes: T tokens, R rows whose logits are wanted, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +30,16 @@ class Batch:
     slots: NDArray[np.int32]
     rows: NDArray[np.int32]
 
+    @property
+    def inputs(self) -> dict[str, NDArray[np.int32]]:
+        """By the names that a decoder's graph has for them."""
+        return {
+            "tokens": self.tokens,
+            "positions": self.positions,
+            "slots": self.slots,
+            "rows": self.rows,
+        }
+
     @staticmethod
     def one(tokens: list[int], *, start: int = 0, slot: int = 0, rows: str = "last") -> Batch:
         """Consecutive tokens of one sequence; `rows` is "last", "all" or "none"."""
@@ -40,6 +51,23 @@ class Batch:
             slots=np.full(T, slot, np.int32),
             rows=np.array(chosen, np.int32),
         )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a device is to choose the next N tokens by itself.
+
+    settings_P: temperature, top-k, top-p and min-p. uniform_N: a number in [0, 1) for each draw.
+    The likeliest tokens, where both are None.
+    """
+
+    settings_P: NDArray[np.float32] | None = None
+    uniform_N: NDArray[np.float32] | None = None
+
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is drawn."""
+        return self.uniform_N is None
 
 
 class Runner(Protocol):
@@ -74,5 +102,20 @@ class Runner(Protocol):
         """Logits [R, V] of the batch's rows; the KV cache then holds the batch's tokens.
 
         They are valid until the next call.
+        """
+        ...
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether `ahead` could be of use."""
+        ...
+
+    def ahead(
+        self, token: int, *, position: int, slot: int, choice: Choice, steps: int
+    ) -> Iterator[int] | None:
+        """The ids that follow a token, at most so many; the device computes them unasked.
+
+        They end with the next `forward` or `ahead`. An id below 0 is none: the device could not
+        choose, and what follows means nothing. None where the device cannot go on by itself.
         """
         ...

@@ -16,6 +16,7 @@ from rung.engine.runner import (
     build_graph,
     checked_context,
     choose_activations,
+    default_cache_type,
     multiplies_floats,
 )
 from rung.errors import UsageError
@@ -83,13 +84,16 @@ def draft(
                 f"a batch of {tokens} tokens, expected 1 to {min(most, context - depth)}: longer "
                 "prompts go in several batches"
             )
-    decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache_type)
-    taken = choose_activations(checkpoint, activations)
-    graph = build_graph(decoder, taken)
-    constants = frozenset(decoder.constants)
     chosen_devices = Devices(**devices)
-    backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
+    on_gpu = chosen_devices.has_gpu
+    taken = choose_activations(checkpoint, activations, on_gpu=on_gpu)
+    floats = multiplies_floats(taken, wishes, checkpoint, on_gpu=on_gpu)
+    backends = open_backends(chosen_devices, with_blas=floats)
     try:
+        cache = cache_type or default_cache_type(checkpoint, backends)
+        decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache)
+        graph = build_graph(decoder, taken)
+        constants = frozenset(decoder.constants)
         apply_rates(backends, chosen_devices)
         layers = wanted_layers(graph, backends, wishes, constants)
         homes = find_homes(graph, backends, wishes, constants)
@@ -100,6 +104,8 @@ def draft(
             )
             for tokens in batches
         }
+        for plan in plans.values():
+            _ = plan.seconds  # a device measures itself when first asked, while it is open
         sizes = {"T": most, "R": most}
         memory = _memory(graph, backends, homes, plans, sizes)
     finally:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.closing import Closing
+from rung.engine.ahead import Lead
 from rung.engine.batch import Batch, Runner
 from rung.engine.sequence import Completion, FinishReason, Sequence, Usage
 from rung.errors import UsageError
@@ -37,6 +38,7 @@ class Engine:
         self._closed = False
         # A runner works on one batch at a time; threads may each drive their own generation.
         self._lock = threading.Lock()
+        self._lead = Lead(runner)
 
     def acquire(self) -> int:
         """A slot of one's own until `release`. Raises UsageError where none is free."""
@@ -75,11 +77,13 @@ class Engine:
 
     def step(self, active: Mapping[int, Sequence]) -> dict[int, str]:
         """Runs one batch of the sequences, by slot; the text that each completed."""
-        parts = _share(active, self.runner.max_tokens)
-        texts = dict.fromkeys(active, "")
         self._refuse_closed()
         # Sampling belongs under the lock: the logits are valid until anyone's next batch.
         with self._lock:
+            if (texts := self._lead.step(active)) is not None:
+                return texts
+            parts = _share(active, self.runner.max_tokens)
+            texts = dict.fromkeys(active, "")
             profile = self.runner.profile
             decoding = profile is not None and all(part.sequence.tokens for part in parts)
             start = time.perf_counter()

@@ -5,7 +5,7 @@ T tokens, R rows that need logits, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Unpack
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Backend, Compiling
 from rung.backends.choose import DeviceOptions, Devices, open_backends
-from rung.engine.batch import Batch
+from rung.engine.batch import Batch, Choice
 from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
@@ -22,7 +22,9 @@ from rung.graph.ir import Graph, Tensor
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, pack_activations, quantize_activations
 from rung.graph.passes.tiles import EXPANDED
 from rung.models.config import Config
+from rung.models.continuation import continue_with
 from rung.models.decoder import Decoder
+from rung.schedule.ahead import Ahead, Flight
 from rung.schedule.execute import Executor, Uploading
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
 from rung.schedule.problem import Home
@@ -114,6 +116,9 @@ class ModelRunner:
             ),
             frozenset(constants),
         )
+        # By whether the likeliest token is taken; None where the device cannot.
+        self._aheads: dict[bool, Ahead | None] = {}
+        self._flight: Flight | None = None
 
     def _placed(
         self,
@@ -149,6 +154,9 @@ class ModelRunner:
 
     @profile.setter
     def profile(self, profile: Profile | None) -> None:
+        if profile is not None:
+            # A device measures itself when first asked, while it is open; summaries ask later.
+            _ = self.executor.plan(1).seconds
         self.executor.profile = profile
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
@@ -158,14 +166,48 @@ class ModelRunner:
         that is too large or names a token, position, slot or row that does not exist.
         """
         self._check(batch)
-        inputs = {
-            "tokens": batch.tokens,
-            "positions": batch.positions,
-            "slots": batch.slots,
-            "rows": batch.rows,
-        }
+        self._stop_flight()
         sizes = {"T": len(batch.tokens), "R": len(batch.rows)}
-        return self.executor.run(inputs, sizes)[0]
+        return self.executor.run(batch.inputs, sizes)[0]
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether `ahead` could be of use: no step is to be watched, and a device can go on."""
+        return self.backends[0].runs_ahead and self.executor.profile is None
+
+    def ahead(
+        self, token: int, *, position: int, slot: int, choice: Choice, steps: int
+    ) -> Iterator[int] | None:
+        """The ids that follow a token, at most so many, as the device computes them unasked.
+
+        They end with the next `forward` or `ahead`. An id below 0 is none: the device could not
+        choose, and what follows means nothing. None where a step needs the host.
+        """
+        batch = Batch.one([token], start=position, slot=slot)
+        self._check(batch)
+        self._stop_flight()
+        if choice.greedy not in self._aheads:
+            follow = continue_with(
+                self.executor.graph, context_length=self.context_length, greedy=choice.greedy
+            )
+            self._aheads[choice.greedy] = self.executor.ahead(follow)
+        ahead = self._aheads[choice.greedy]
+        if ahead is None:
+            return None
+        given: dict[str, NDArray[np.float32]] = {}
+        if choice.uniform_N is not None and choice.settings_P is not None:
+            before = np.zeros(position, np.float32)
+            given["uniform"] = np.concatenate([before, choice.uniform_N])
+            given["settings"] = choice.settings_P
+        self._flight = ahead.start(
+            batch.inputs, given, steps=min(steps, self.context_length - position)
+        )
+        return self._flight
+
+    def _stop_flight(self) -> None:
+        if self._flight is not None:
+            self._flight.stop()
+            self._flight = None
 
     def _check(self, batch: Batch) -> None:
         T = len(batch.tokens)
@@ -201,6 +243,7 @@ class ModelRunner:
 
     def close(self) -> None:
         """Ends the backends' threads and gives their memory back."""
+        self._stop_flight()
         for backend in self.backends:
             backend.close()
 
@@ -228,12 +271,26 @@ def default_activations(checkpoint: Checkpoint) -> Activations:
     return "int8" if types - {"f32", "f16", "bf16"} else "float32"
 
 
-def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
-    """What is asked for, or the default.
+def choose_activations(
+    checkpoint: Checkpoint, name: str | None, *, on_gpu: bool = False
+) -> Activations:
+    """What is asked for, or the default; with a GPU always float32.
 
-    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded; and for
-    bfloat16 where no weight has products in it, or this processor has none.
+    A graph has one kind of activations for all layers. A GPU's kernels take float32, and read
+    quantised weights at the speed of its memory all the same; rounding would leave every product to
+    the CPU. Layers that stay on the host multiply in float32, then, too.
+
+    Raises UsageError for int8 where no weight is quantised, for nothing would be rounded; for
+    bfloat16 where no weight has products in it, or this processor has none; and for both with a
+    GPU.
     """
+    if on_gpu:
+        if check_activations(name) not in (None, "float32"):
+            raise UsageError(
+                f"{name} activations are for products on the CPU, and GPUs multiply float32; leave "
+                "--activations out, or take --device cpu"
+            )
+        return "float32"
     chosen = check_activations(name) or default_activations(checkpoint)
     types = _matrix_types(checkpoint)
     if chosen == "int8" and not types - {"f32", "f16", "bf16"}:
@@ -255,20 +312,31 @@ def choose_activations(checkpoint: Checkpoint, name: str | None) -> Activations:
     return chosen
 
 
-def multiplies_floats(activations: Activations, wishes: Wishes, checkpoint: Checkpoint) -> bool:
-    """Whether a BLAS library could be of use: some product is of float32, or a wish names it."""
+def multiplies_floats(
+    activations: Activations, wishes: Wishes, checkpoint: Checkpoint, *, on_gpu: bool = False
+) -> bool:
+    """Whether a BLAS library could be of use: some product is of float32, or a wish names it.
+
+    With a GPU few products are left to the host, or none: measuring both backends for them would
+    take longer than it gains.
+    """
     floats = activations == "float32" or bool(_matrix_types(checkpoint) & {"f32", "f16", "bf16"})
-    return floats or any(override.backend == "blas" for override in wishes.overrides)
+    return (floats and not on_gpu) or any(
+        override.backend == "blas" for override in wishes.overrides
+    )
 
 
-def default_cache_type(checkpoint: Checkpoint) -> CacheType:
+def default_cache_type(checkpoint: Checkpoint, backends: Sequence[Backend] = ()) -> CacheType:
     """f32 where every matrix is float32, so that nothing is rounded there; else f16.
+
+    Also f32 where a backend has no kernels for float16, as GPUs without f16 in shaders.
 
     The one place for this choice. float16 halves what a token reads: with 1024 keys of 32 heads,
     0.3 ms instead of 0.7 (Zen 4, 2 cores). It moves the perplexity of the built-in model by 0.06 %
     at most, either way (docs/cpu-backend.md).
     """
-    return "f32" if _matrix_types(checkpoint) <= {"f32"} else "f16"
+    in_halves = all(backend.takes_f16 for backend in backends)
+    return "f16" if in_halves and not _matrix_types(checkpoint) <= {"f32"} else "f32"
 
 
 def checked_context(checkpoint: Checkpoint, context_length: int | None) -> int:
@@ -304,10 +372,12 @@ def plan_model(
     context = checked_context(checkpoint, context_length)
     if n_slots < 1:
         raise UsageError(f"slots is {n_slots}, expected at least 1")
-    chosen = check_cache_type(cache_type) or default_cache_type(checkpoint)
-    taken = choose_activations(checkpoint, activations)
+    asked = check_cache_type(cache_type)
     chosen_devices = Devices(**devices)
-    backends = open_backends(chosen_devices, with_blas=multiplies_floats(taken, wishes, checkpoint))
+    on_gpu = chosen_devices.has_gpu
+    taken = choose_activations(checkpoint, activations, on_gpu=on_gpu)
+    floats = multiplies_floats(taken, wishes, checkpoint, on_gpu=on_gpu)
+    backends = open_backends(chosen_devices, with_blas=floats)
     try:
         apply_rates(backends, chosen_devices)
         return ModelRunner(
@@ -317,7 +387,7 @@ def plan_model(
             n_slots=n_slots,
             context_length=context,
             activations=taken,
-            cache_type=chosen,
+            cache_type=asked or default_cache_type(checkpoint, backends),
             max_tokens=max_tokens,
             on_compile=on_compile,
             on_upload=on_upload,

@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.engine.batch import Choice
 from rung.engine.params import SamplingParams
 from rung.errors import RungError
+from rung.ops.sampling.op import MOST_K
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.intp]
@@ -33,6 +36,8 @@ _ALL = slice(None)
 # only sets up to this size are sorted whole.
 _SORT_AT_MOST = 1024
 _LARGEST_LOGIT = np.finfo(np.float32).max
+# Below it, differences of float32 logits over it are no numbers any more.
+_COLDEST_ON_DEVICE = 1e-4
 # Buckets for each factor of e in probability; only one bucket is then sorted.
 _BUCKETS_PER_E = 64
 
@@ -70,6 +75,29 @@ class Sampler:
         for chosen in (min_p, top_p, top_k):
             token = token if isinstance(chosen, slice) else int(chosen[token])
         return token
+
+    def choice(self, n_tokens: int) -> Choice | None:
+        """How a device chooses the next tokens as `sample` would, up to the rounding of its floats.
+
+        None where that needs the logits on the host: for penalties, and candidates by the hundred.
+        """
+        p = self.params
+        if p.repeat_penalty != 1 and p.repeat_last_n != 0:
+            return None
+        if p.temperature == 0:
+            return Choice()
+        is_cut = p.top_p < 1 or p.min_p > 0 if p.top_k == 0 else p.top_k <= MOST_K
+        if not is_cut or p.temperature < _COLDEST_ON_DEVICE:
+            return None
+        return Choice(
+            np.array([p.temperature, p.top_k, p.top_p, p.min_p], np.float32),
+            deepcopy(self._random).random(n_tokens).astype(np.float32),
+        )
+
+    def skip(self) -> None:
+        """Counts a token as sampled that a device took by `choice`."""
+        if self.params.temperature != 0:
+            self._random.random()
 
     def _penalised(
         self, logits_V: NDArray[np.float32], history: Sequence[int]
@@ -157,5 +185,8 @@ def _split_by_bucket(
     buckets = (exponents_N[candidates] * -_BUCKETS_PER_E).astype(np.intp)
     mass = np.cumsum(np.bincount(buckets, weights_N[candidates]))
     last = min(int(np.searchsorted(mass, wanted)), len(mass) - 1)
+    kept = candidates[buckets <= last]
+    if len(kept) <= _SORT_AT_MOST:
+        return candidates[:0], kept, wanted
     before = float(mass[last - 1]) if last else 0.0
     return candidates[buckets < last], candidates[buckets == last], wanted - before

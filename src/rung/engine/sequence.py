@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.engine.batch import Choice
 from rung.engine.params import SamplingParams
 from rung.engine.sampling import Sampler
 from rung.engine.stopping import StopText
@@ -62,7 +63,8 @@ class Usage:
     prompt_tokens: ids of the prompt; cached_tokens: those of them that the cache already held.
     generated_tokens: tokens sampled, one that ended the text included.
     prompt_s: time in steps that read the prompt; decode_s: in steps that read a generated token. In
-        a batch every sequence counts the whole step.
+        a batch every sequence counts the whole step. Where a device runs ahead, the reader's time
+        between tokens counts, too: the device works meanwhile.
     time_to_first_token_s: from the request to its first token, waiting included; None before it.
     """
 
@@ -155,6 +157,13 @@ class Sequence:
         return self._request.max_tokens != 0
 
     @property
+    def most_left(self) -> int:
+        """The most tokens that can still be sampled."""
+        room = self._context_length + 1 - len(self.ids)
+        most = self._request.max_tokens
+        return room if most is None else min(room, most - self._n_generated)
+
+    @property
     def text(self) -> str:
         """The text so far; what is held back joins it when the sequence ends."""
         return "".join(self._pieces)
@@ -193,7 +202,18 @@ class Sequence:
 
     def accept(self, logits_V: NDArray[np.float32]) -> str:
         """Samples the next token; the text that it completes, which may be empty."""
-        token = self._sampler.sample(logits_V, self.ids)
+        return self._add(self._sampler.sample(logits_V, self.ids))
+
+    def choice(self, n_tokens: int) -> Choice | None:
+        """How a device chooses the next tokens; None where they must be sampled from logits."""
+        return self._sampler.choice(n_tokens)
+
+    def accept_id(self, token: int) -> str:
+        """Adds a token that a device took by `choice`; the text that it completes."""
+        self._sampler.skip()
+        return self._add(token)
+
+    def _add(self, token: int) -> str:
         self._n_generated += 1
         if self._first_token_s is None:
             self._first_token_s = time.perf_counter() - self._start

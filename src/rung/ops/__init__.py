@@ -12,6 +12,7 @@ from rung.ops.attention.training import (
 )
 from rung.ops.embedding.gradient import embedding_backward
 from rung.ops.embedding.op import embedding
+from rung.ops.fused.op import FUSED
 from rung.ops.linear.gradient import column_sums, linear_backward_w, linear_backward_x
 from rung.ops.linear.op import linear, pack_tiles, quantize, quantize_blocks
 from rung.ops.loss.op import (
@@ -43,14 +44,15 @@ from rung.ops.norm.op import (
     rms_norm_rounded,
 )
 from rung.ops.optimizer.op import adamw, gradient_factor, square_sums
+from rung.ops.sampling.op import drawn_token, greedy_token
 
 FAMILIES = ("attention", "embedding", "linear", "loss", "mlp", "norm", "optimizer")
 
+# Fusing neighbors and choosing tokens is for devices that the host starts, and waits for.
+_ON_DEVICES = ("attention", "embedding", "linear", "mlp", "norm", "fused", "sampling")
+
 # A BLAS library knows matrix products and nothing else; WebGPU has no kernels for training yet.
-_ONLY = {
-    "blas": ("linear",),
-    "webgpu": ("attention", "embedding", "linear", "mlp", "norm"),
-}
+_ONLY = {"blas": ("linear",), "webgpu": _ON_DEVICES}
 
 
 def load_kernels(backend: str) -> None:
@@ -61,6 +63,7 @@ def load_kernels(backend: str) -> None:
 
 __all__ = [
     "FAMILIES",
+    "FUSED",
     "adamw",
     "add",
     "attention",
@@ -73,6 +76,7 @@ __all__ = [
     "column_sums",
     "cross_entropy",
     "cross_entropy_backward",
+    "drawn_token",
     "embedding",
     "embedding_backward",
     "geglu",
@@ -81,6 +85,7 @@ __all__ = [
     "gelu_backward",
     "gelu_rounded",
     "gradient_factor",
+    "greedy_token",
     "head_norm",
     "layer_norm",
     "layer_norm_rounded",

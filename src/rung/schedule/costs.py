@@ -1,4 +1,7 @@
-"""Predicted times: what a backend itself can tell, else measured rates, else plain assumptions."""
+"""Predicted times: what a backend can tell of a node, else measured rates, else its limits.
+
+Where nothing of that is known, plain assumptions.
+"""
 
 from __future__ import annotations
 
@@ -78,6 +81,8 @@ class MachineCosts:
         cost = node_cost(node, sizes)
         key = rates_key(backend, node)
         rates = self.rates.kernels.get(key) if key is not None else None
+        if rates is None and (at_limits := backend.cost_seconds(cost)) is not None:
+            return at_limits
         if rates is None:
             return 1e-6 + max(cost.flops / self.gflops, cost.bytes / self.gbs) / 1e9
         tokens = rows_of(node, sizes)
@@ -92,6 +97,10 @@ class MachineCosts:
 
     def copy_seconds(self, source: Backend, target: Backend, size_bytes: int) -> float:
         """Moving bytes from a backend's memory to another's, by way of the host."""
-        told = (b.copy_seconds(size_bytes) for b in (source, target) if b.memory != HOST)
+        told = (
+            backend.copy_seconds(size_bytes, to_host=backend is source)
+            for backend in (source, target)
+            if backend.memory != HOST
+        )
         here = size_bytes / (self.rates.copy_gbs or self.gbs) / 1e9
         return sum(here if seconds is None else seconds for seconds in told)

@@ -12,16 +12,27 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling, Program
+from rung.backends.base import (
+    HOST,
+    Arena,
+    Backend,
+    Buffer,
+    Compiling,
+    Program,
+    RepeatedProgram,
+    Step,
+)
 from rung.backends.recording import Recording
 from rung.graph.ir import Graph, Tensor, concrete
+from rung.schedule.ahead import Ahead, Follow
 from rung.schedule.costs import KEYS, batch_sizes
 from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
-from rung.schedule.split import Copy
+from rung.schedule.split import Copy, Stage
 from rung.storage import StoredTensor
+from rung.storage.mapped import let_go
 
 Uploading = Callable[[int, int, str], None]
 """Told before a weight goes to a device: bytes done, of how many, its name."""
@@ -60,6 +71,7 @@ class _Compiled:
 
     plan: Plan
     stages: tuple[tuple[tuple[_Move, ...], Program], ...]
+    memories: tuple[Mapping[Tensor, Buffer], ...]  # what each stage works on
     outputs: tuple[_Move, ...]
     results: tuple[tuple[Tensor, NDArray[np.float32]], ...]
 
@@ -161,8 +173,7 @@ class Executor:
     ) -> list[NDArray[np.float32]]:
         """The outputs for these inputs: views of float32 memory that the next run overwrites."""
         start = time.perf_counter_ns()
-        for name, memory in self._inputs.items():
-            memory[: len(inputs[name])] = inputs[name]
+        self._take(inputs)
         compiled = self.compiled(sizes["T"])
         if self.profile is None and self._debug_level < 2:
             compiled.run(sizes)
@@ -174,6 +185,47 @@ class Executor:
             shape = concrete(tensor.shape, sizes)
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
+
+    def ahead(self, follow: Follow) -> Ahead | None:
+        """Steps of one token with what follows them; None where a step needs the host.
+
+        That is where not all of it runs on one device that can go on by itself.
+        """
+        compiled = self.compiled(1)
+        if len(compiled.stages) != 1 or self._debug_level >= 2:
+            return None
+        stage = compiled.plan.stages[0]
+        device = stage.engine
+        if not device.runs_ahead or not all(map(device.supports, follow.graph.nodes)):
+            return None
+        memory = dict(compiled.memories[0])
+        for tensor in follow.graph.tensors.values():
+            if tensor in follow.shared:
+                memory[tensor] = memory[follow.shared[tensor].root]
+            elif tensor.base is None:
+                memory[tensor] = device.allocate(tensor.type, self._shape(tensor))
+        steps = [*stage.steps, *(Step(node, device) for node in follow.graph.nodes)]
+        kept = {tensor.root for tensor in (*follow.shared, *follow.shared.values())}
+        program = device.compile(steps, memory, kept=kept, on_compile=self._on_compile)
+        moves, _ = compiled.stages[0]
+
+        def write_inputs(inputs: Mapping[str, NDArray[np.int32]]) -> None:
+            self._take(inputs)
+            for move in moves:
+                move.run({"T": 1, "R": 1})
+
+        return Ahead(
+            cast(RepeatedProgram, program),
+            device,
+            memory[follow.result],
+            {name: memory[tensor] for name, tensor in follow.given.items()},
+            write_inputs,
+        )
+
+    def _take(self, inputs: Mapping[str, NDArray[np.int32]]) -> None:
+        """Puts inputs where copies and programs find them."""
+        for name, memory in self._inputs.items():
+            memory[: len(inputs[name])] = inputs[name]
 
     def _run_watched(
         self,
@@ -242,6 +294,9 @@ class Executor:
             for tensor, home in self.homes.items()
             if tensor.role == "weight" and home.backend.memory != HOST
         }
+        # All of them get their memory before the first is moved: what is too much is known at once.
+        for tensor, backend in moved.items():
+            self._make_room(tensor, backend)
         total = sum(self._weights[tensor].size_bytes for tensor in moved)
         done = 0
         for tensor, backend in moved.items():
@@ -251,11 +306,15 @@ class Executor:
         if on_upload is not None and moved:
             on_upload(total, total, "")
 
-    def _bring(self, tensor: Tensor, backend: Backend) -> int:
+    def _make_room(self, tensor: Tensor, backend: Backend) -> None:
         stored = self._weights[tensor]
-        buffer = backend.allocate(stored.type, stored.shape)
-        backend.write(buffer, stored, stored.shape)
-        self._resident[tensor, backend.memory] = buffer
+        self._resident[tensor, backend.memory] = backend.allocate(stored.type, stored.shape)
+
+    def _bring(self, tensor: Tensor, backend: Backend) -> int:
+        """Copies a weight to a backend, which has room for it; its bytes."""
+        stored = self._weights[tensor]
+        backend.write(self._resident[tensor, backend.memory], stored, stored.shape)
+        let_go(stored)
         return stored.size_bytes
 
     def _compile(self, plan: Plan) -> _Compiled:
@@ -273,14 +332,18 @@ class Executor:
             return _Move(copy, found[copy.tensor, source], found[copy.tensor, target])
 
         stages = []
+        memories = []
         for stage in plan.stages:
             memory = {}
             for step in stage.steps:
                 for tensor in (*step.node.tensors, step.node.output):
                     root = tensor.root
                     memory[root] = self._readable(found, root, step.backend)
-            program = stage.engine.compile(stage.steps, memory, on_compile=self._on_compile)
+            program = stage.engine.compile(
+                stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
+            )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
+            memories.append(memory)
         results = [
             (tensor, cast(StoredTensor, self._readable(found, tensor.root, self._host)))
             for tensor in self.graph.outputs
@@ -288,6 +351,7 @@ class Executor:
         return _Compiled(
             plan,
             tuple(stages),
+            tuple(memories),
             tuple(bind(copy) for copy in plan.outputs),
             tuple((t, s.planes[0].view(np.float32).reshape(-1)) for t, s in results),
         )
@@ -301,6 +365,7 @@ class Executor:
         for (tensor, memory), buffer in found.items():
             if tensor is root and backend.accepts(memory):
                 return buffer
+        self._make_room(root, backend)
         self._bring(root, backend)
         found[root, backend.memory] = self._resident[root, backend.memory]
         return found[root, backend.memory]
@@ -317,3 +382,12 @@ class Executor:
             fitting = [owner.arena(size_bytes)]
             arenas += fitting
         return min(fitting, key=lambda arena: arena.size_bytes)
+
+
+def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
+    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
+    others = [other for other in plan.stages if other is not stage]
+    kept = {copy.tensor for copy in plan.outputs}
+    kept |= {copy.tensor for other in others for copy in other.copies}
+    kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
+    return kept | {tensor.root for tensor in plan.problem.graph.outputs}

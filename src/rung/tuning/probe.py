@@ -29,6 +29,7 @@ def machine_costs(
     backends: Sequence[Backend], graph: Graph, *, on_compile: Compiling | None = None
 ) -> MachineCosts:
     """What is known of this machine; products that several host backends could take are probed."""
+    _keep_speeds(backends[0])
     rates = load_rates(backends)
     weights = sum(t.type.size_bytes(concrete(t.shape, {})) for t in graph.of_role("weight"))
     host = [backend for backend in backends if backend.memory == HOST]
@@ -47,6 +48,17 @@ def machine_costs(
         if _has_usual_threads(backends[-1]):
             add_kernels(backends, added, cache_bytes=cache)
     return MachineCosts(rates, weights)
+
+
+def _keep_speeds(device: Backend) -> None:
+    """Has a GPU take its speeds from the file, where they are kept, when somebody asks for them."""
+    if device.name != "webgpu":
+        return
+    from rung.backends.webgpu.backend import WebGpuBackend
+    from rung.tuning.gpu import speeds_of
+
+    assert isinstance(device, WebGpuBackend)
+    device.find_speeds = speeds_of
 
 
 def _has_usual_threads(cpu: Backend) -> bool:

@@ -21,6 +21,9 @@ Constant = int | float | bool | str
 MOST_WORKGROUPS = 65535
 """Along one dimension, on every GPU."""
 
+MOST_INVOCATIONS = 1024
+"""Threads of a workgroup, on any GPU; many have room for 256 alone."""
+
 
 @dataclass(frozen=True)
 class Features:
@@ -69,7 +72,9 @@ class Call:
     dims: sizes by letter; T may be a symbol, and is then known to the grid and, as `tokens()`, to
     the shader. is_part: whether a weight lies in several buffers, and this is about one of them:
     first_row is then its first row, dims holds how many rows there are in it, `rows` how many in
-    all.
+    all. tokens: how many this run has, for choosing a shader; what a shader is for, it must be for
+    every number of tokens that is answered alike. workgroup: threads of a workgroup, the kernel's
+    option of this name.
     """
 
     dims: Mapping[str, Any]
@@ -79,6 +84,8 @@ class Call:
     is_part: bool = False
     first_row: int = 0
     rows: Any = 0
+    tokens: int = 1
+    workgroup: int = 0
 
     def size(self, letter: str) -> int:
         """A dimension that is known before a run."""

@@ -1,6 +1,6 @@
 """From a kernel's `.wgsl` file to what the GPU compiles.
 
-A file is WGSL with four liberties:
+A file is WGSL with five liberties:
 - `var<storage, read> x_TK: …` at the beginning of a line needs no @group and @binding: variables
   are numbered in order. A variable has the name of a tensor of the op, or `NAME_PLANE` for another
   than its first plane.
@@ -9,13 +9,17 @@ A file is WGSL with four liberties:
 - `#if NAME`, `#if !NAME`, `#else`, `#endif` keep lines where NAME is true: an optional input that
   is there, a feature of the GPU (f16, subgroups), or a constant.
 - `#include "file.wgsl" NAME=text …` puts a file in place, from the kernel's folder or from
-  rung/wgsl, with each word NAME in it replaced.
+  rung/wgsl, with each word NAME in it replaced, alone or before an underscore; in the file's own
+  conditions too, so that one file serves tensors of several types in one shader.
+- `#repeat i COUNT`, `#end` put lines COUNT times, a number or a constant, with each word i replaced
+  by 0u, 1u, …, and each i after an underscore (sum_i) by 0, 1, …. Drivers do not unroll every loop,
+  and what is indexed in a loop may then lie in memory instead of registers.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,9 +52,9 @@ def expand(
     tokens: an expression for the number of tokens: a number, or a field of `sizes`. Raises
     KernelError for conditions that do not match and files that are not there.
     """
-    known = dict(conditions)
-    known |= {name: bool(value) for name, value in constants.items() if isinstance(value, bool)}
-    body = _resolve(path, known)
+    known: dict[str, int] = dict(conditions)
+    known |= {name: value for name, value in constants.items() if isinstance(value, int)}
+    body = _kept(path, _text(path), known)
     head = [_constant(name, value) for name, value in constants.items()]
     if known.get("matrices") and "coop_mat" in body:
         head.insert(0, "enable wgpu_cooperative_matrix;")
@@ -92,15 +96,16 @@ def _text(path: Path) -> str:
         raise KernelError(f"{path}: {error.strerror}") from None
 
 
-def _resolve(path: Path, known: Mapping[str, bool]) -> str:
+def _kept(path: Path, text: str, known: Mapping[str, int]) -> str:
     """The lines of a file that conditions leave, with those of the files that it includes."""
     kept: list[str] = []
     open_conditions: list[bool] = []
-    for number, line in enumerate(_text(path).split("\n"), 1):
+    lines = enumerate(text.split("\n"), 1)
+    for number, line in lines:
         word, _, rest = line.strip().partition(" ")
         if word == "#if":
             name = rest.strip()
-            value = known.get(name.lstrip("!"), False)
+            value = bool(known.get(name.lstrip("!"), False))
             open_conditions.append(value != name.startswith("!"))
         elif word in ("#else", "#endif") and not open_conditions:
             raise KernelError(f"{path}:{number}: {word} without #if")
@@ -108,18 +113,54 @@ def _resolve(path: Path, known: Mapping[str, bool]) -> str:
             open_conditions[-1] = not open_conditions[-1]
         elif word == "#endif":
             open_conditions.pop()
-        elif all(open_conditions):
-            kept.append(_included(path, rest.split(), known) if word == "#include" else line)
+        elif not all(open_conditions):
+            continue
+        elif word == "#include":
+            kept.append(_included(path, rest.split(), known))
+        elif word == "#repeat":
+            kept.append(_repeated(path, number, rest.split(), _block(path, number, lines), known))
+        elif word == "#end":
+            raise KernelError(f"{path}:{number}: #end without #repeat")
+        else:
+            kept.append(line)
     if open_conditions:
         raise KernelError(f"{path}: #if without #endif")
     return "\n".join(kept)
 
 
-def _included(path: Path, words: list[str], known: Mapping[str, bool]) -> str:
+def _block(path: Path, number: int, lines: Iterator[tuple[int, str]]) -> str:
+    """The lines up to the #end of a #repeat."""
+    block: list[str] = []
+    depth = 1
+    for _, line in lines:
+        word = line.strip().partition(" ")[0]
+        depth += (word == "#repeat") - (word == "#end")
+        if not depth:
+            return "\n".join(block)
+        block.append(line)
+    raise KernelError(f"{path}:{number}: #repeat without #end")
+
+
+def _repeated(
+    path: Path, number: int, words: list[str], block: str, known: Mapping[str, int]
+) -> str:
+    name, count = words
+    times = int(count) if count.isdecimal() else known.get(count)
+    if times is None:
+        raise KernelError(f"{path}:{number}: {count} is neither a number nor a constant")
+    kept = []
+    for i in range(times):
+        text = re.sub(rf"(?<=_){re.escape(name)}(?=\b|_)", str(i), block)
+        kept.append(_kept(path, re.sub(rf"\b{re.escape(name)}\b", f"{i}u", text), known))
+    return "\n".join(kept)
+
+
+def _included(path: Path, words: list[str], known: Mapping[str, int]) -> str:
     name = words[0].strip('"')
     beside = path.parent / name
-    text = _resolve(beside if beside.exists() else Path(__file__).parent / name, known)
+    found = beside if beside.exists() else Path(__file__).parent / name
+    text = _text(found)
     for word in words[1:]:
         old, _, new = word.partition("=")
         text = re.sub(rf"\b{re.escape(old)}(?=\b|_)", new, text)
-    return text
+    return _kept(found, text, known)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
+from rung import env
 from rung.backends import NAMES, host_memory
-from rung.backends.base import Backend, Buffer, Compiling, Step
+from rung.backends.base import ALL_FEATURES, Buffer, Compiling, KernelBackend, Origin, Step
 from rung.backends.cpu import cache, machine
+from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.cpu.program import CpuProgram
 from rung.backends.cpu.team import Team
 from rung.errors import KernelError
@@ -19,7 +21,7 @@ from rung.simd.target import host
 from rung.storage import StorageType, StoredTensor
 
 
-class TeamBackend(Backend):
+class TeamBackend(KernelBackend):
     """A backend on host memory whose kernels run on the CPU's team of threads."""
 
     def __init__(self) -> None:
@@ -52,10 +54,6 @@ class TeamBackend(Backend):
         )
         return self.bound(found)
 
-    def lacks(self, kernel: Kernel) -> str:
-        """What a kernel needs that is not there, besides features of the processor; or nothing."""
-        return ""
-
     def bound(self, kernel: Kernel) -> Kernel:
         """The kernel with what this process has to tell it, such as addresses of functions."""
         return kernel
@@ -72,6 +70,18 @@ class TeamBackend(Backend):
     @abstractmethod
     def team(self) -> Team:
         """The threads that run its kernels."""
+
+    @property
+    def threads(self) -> int:
+        return self.team.threads
+
+    @property
+    def cache_bytes(self) -> int:
+        return last_cache_bytes()
+
+    @property
+    def origin(self) -> Origin:
+        return host_origin()
 
     def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> StoredTensor:
         return host_memory.allocate(kind, shape)
@@ -90,12 +100,25 @@ class TeamBackend(Backend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> CpuProgram:
         kernels = [cast(TeamBackend, step.backend).kernel(step.node) for step in steps]
         nodes = [step.node for step in steps]
         stored = cast(Mapping[Tensor, StoredTensor], memory)
         return CpuProgram(self.team, nodes, kernels, stored, on_compile)
+
+    def program(
+        self, nodes: Sequence[Node], kernels: Sequence[Kernel], memory: Mapping[Tensor, Buffer]
+    ) -> CpuProgram:
+        stored = cast(Mapping[Tensor, StoredTensor], memory)
+        return CpuProgram(self.team, nodes, [self.bound(k) for k in kernels], stored, None)
+
+
+def host_origin() -> Origin:
+    """What measurements on this processor hold for."""
+    features = tuple(machine.notable_features())
+    return Origin(machine.processor_name(), host().chosen or ALL_FEATURES, features)
 
 
 def threads_identity(threads: int) -> str:
@@ -121,7 +144,8 @@ class CpuBackend(TeamBackend):
     ) -> None:
         super().__init__()
         host()
-        for name in NAMES:  # all of them, for RUNG_PIN may name any
+        # RUNG_PIN may name kernels of any backend.
+        for name in NAMES if env.PIN.get() else ("cpu",):
             load_kernels(name)
         check_pins(OPS.values())
         threads = machine.default_threads() if threads is None else threads

@@ -7,7 +7,7 @@ told to refuse, runs out of memory, and counts what is copied.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -122,7 +122,7 @@ class SimBackend(Backend):
         limits = cost.flops / self.spec.gflops, cost.bytes / self.spec.gbs
         return self.spec.latency_us * 1e-6 + max(limits) / 1e9
 
-    def copy_seconds(self, size_bytes: int) -> float:
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float:
         return self.spec.latency_us * 1e-6 + size_bytes / self.spec.copy_gbs / 1e9
 
     def free_bytes(self) -> int | None:
@@ -168,11 +168,12 @@ class SimBackend(Backend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> SimProgram:
         hidden = {tensor: self._own(tensor, buffer) for tensor, buffer in memory.items()}
         theirs = [Step(step.node, self._cpu) for step in steps]
-        program = self._cpu.compile(theirs, hidden, on_compile=on_compile)
+        program = self._cpu.compile(theirs, hidden, kept=kept, on_compile=on_compile)
         return SimProgram(program, self.counters)
 
     def _own(self, tensor: Tensor, buffer: Buffer) -> StoredTensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from rung import env
 from rung.errors import UsageError
 
 _FLAGS = {"no": False, "yes": True}
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,7 @@ def _value(name: str, text: str) -> Any:
     if name == "reads_host":
         return _FLAGS[text]
     if name in ("memory", "offload_from"):
-        match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text)
-        if match is None:
-            raise ValueError(text)
-        return int(match[1]) * _UNITS[match[2]]
+        return env.parse_bytes(text)
     value = float(text)
     if not 0 < value < float("inf"):
         raise ValueError(text)

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from rung import env
+from rung.backends.webgpu.log import log
 from rung.errors import BackendError, UsageError
 
 _APIS = {"webgpu": "", "vulkan": "Vulkan", "metal": "Metal", "dx12": "D3D12"}
@@ -58,6 +59,7 @@ def adapters() -> tuple[Adapter, ...]:
         raise BackendError(f"WebGPU needs the package wgpu: pip install wgpu ({error})") from None
     except OSError as error:
         raise BackendError(f"wgpu's library cannot be loaded: {error}") from None
+    log()
     try:
         # OpenGL is left out: it lacks what kernels need, and complains where there is no screen.
         extras.set_instance_extras(backends=["Vulkan", "Metal", "DX12"])
@@ -76,9 +78,14 @@ def is_name(device: str) -> bool:
 
 
 def find(device: str) -> Adapter:
-    """The adapter that a name means. Raises BackendError where there is none, UsageError for a
-    number that is none.
+    """The adapter that a name means; "webgpu" alone is what RUNG_GPU says, or the best.
+
+    Raises BackendError where there is none, UsageError for a name or number that is none.
     """
+    if device == NAMES[0] and (chosen := env.GPU.get()):
+        if not is_name(chosen):
+            raise UsageError(f"RUNG_GPU is {chosen!r}, expected {', '.join(NAMES)}, or one with :N")
+        device = chosen
     name, colon, number = device.partition(":")
     if colon and not number.isdecimal():
         raise UsageError(f"device is {device!r}, expected {name} or {name}:N with a number N")

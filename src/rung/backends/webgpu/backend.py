@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, cast
 
-from rung.backends.base import Backend, Buffer, Compiling, Step
+from rung import env
+from rung.backends.base import ALL_FEATURES, Buffer, Compiling, KernelBackend, Origin, Program, Step
+from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.webgpu import adapters
 from rung.backends.webgpu import memory as gpu_memory
-from rung.backends.webgpu.gpu import Gpu
+from rung.backends.webgpu.gpu import FEATURES, Gpu
 from rung.backends.webgpu.memory import GpuArena, GpuBuffer
 from rung.backends.webgpu.program import GpuProgram, tokens_of
-from rung.errors import KernelError
+from rung.backends.webgpu.speeds import Speeds, measure
+from rung.errors import BackendError, KernelError
 from rung.graph.ir import Node, Symbol, Tensor
 from rung.ops import load_kernels
-from rung.registry import Kernel, select
+from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
+from rung.wgsl import Features
 
 NAME = "webgpu"
-MANY = 1 << 20
-"""Tokens that stand for a long prompt."""
 
 
-class WebGpuBackend(Backend):
+class WebGpuBackend(KernelBackend):
     """A GPU that --device names. Raises BackendError where there is none, or it refuses."""
 
     name = NAME
@@ -31,7 +34,13 @@ class WebGpuBackend(Backend):
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)
         self.gpu = Gpu(adapters.find(device))
+        self.takes_f16 = self.gpu.features.f16
+        self.find_speeds: Callable[[Gpu], Speeds] = measure
         self._selected: dict[object, Kernel | str] = {}
+
+    @property
+    def runs_ahead(self) -> bool:
+        return self.gpu.runs_ahead
 
     def describe(self) -> dict[str, Any]:
         return describe(self.gpu)
@@ -42,7 +51,7 @@ class WebGpuBackend(Backend):
 
     def kernel(self, node: Node, tokens: int) -> Kernel:
         """The kernel for a node and so many tokens. Raises KernelError where there is none."""
-        ranges = {k.options.get("tokens", (1, MANY)) for k in node.op.kernels if k.backend == NAME}
+        ranges = {k.tokens for k in node.op.kernels if k.backend == NAME}
         key = (node.signature, tuple(low <= tokens <= high for low, high in sorted(ranges)))
         if key not in self._selected:
             try:
@@ -56,8 +65,7 @@ class WebGpuBackend(Backend):
 
     def _select(self, node: Node, tokens: int) -> Kernel:
         def usable(kernel: Kernel) -> bool:
-            low, high = kernel.options.get("tokens", (1, MANY))
-            return low <= tokens <= high and not self.lacks(kernel)
+            return kernel.takes(tokens) and not self.lacks(kernel)
 
         return select(node.op, NAME, node.specs, node.attributes, usable=usable)
 
@@ -72,6 +80,23 @@ class WebGpuBackend(Backend):
 
     def kernel_name(self, node: Node) -> str | None:
         return self.kernel(node, 1).name
+
+    @cached_property
+    def speeds(self) -> Speeds:
+        """What the GPU does at most, from `find_speeds`: measured when somebody first asks."""
+        return self.find_speeds(self.gpu)
+
+    def cost_seconds(self, cost: Cost) -> float:
+        limits = cost.bytes / self.speeds.copy_gbs, cost.flops / self.speeds.gops["f32"]
+        return self.speeds.dispatch_s + max(limits) / 1e9
+
+    def copy_seconds(self, size_bytes: int, *, to_host: bool) -> float:
+        if to_host:
+            return self.speeds.turn_s + size_bytes / self.speeds.read_gbs / 1e9
+        return size_bytes / self.speeds.write_gbs / 1e9
+
+    def free_bytes(self) -> int | None:
+        return self.gpu.free_bytes
 
     def allocate(self, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
         return gpu_memory.allocate(self.gpu, kind, shape)
@@ -90,10 +115,36 @@ class WebGpuBackend(Backend):
         steps: Sequence[Step],
         memory: Mapping[Tensor, Buffer],
         *,
+        kept: Collection[Tensor] | None = None,
         on_compile: Compiling | None = None,
     ) -> GpuProgram:
         found = cast(Mapping[Tensor, GpuBuffer], memory)
-        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel)
+        return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
+
+    @property
+    def cache_bytes(self) -> int:
+        """As large as those of today's GPUs, for WebGPU does not tell: 60 MB in an H200."""
+        return last_cache_bytes() if self.gpu.adapter.kind == "software" else 64 << 20
+
+    @property
+    def origin(self) -> Origin:
+        """The adapter, what RUNG_GPU_FEATURES says, features in use with the interface below."""
+        instructions = (*feature_names(self.gpu), self.gpu.adapter.api)
+        return Origin(self.gpu.adapter.name, env.GPU_FEATURES.get() or ALL_FEATURES, instructions)
+
+    def program(
+        self, nodes: Sequence[Node], kernels: Sequence[Kernel], memory: Mapping[Tensor, Buffer]
+    ) -> GpuProgram:
+        chosen = dict(zip(nodes, kernels, strict=True))
+        found = cast(Mapping[Tensor, GpuBuffer], memory)
+        return GpuProgram(self.gpu, nodes, found, lambda node, tokens: chosen[node])
+
+    def run_seconds(self, program: Program) -> float:
+        """By the GPU's own clock, from the first dispatch to the end of the last."""
+        assert isinstance(program, GpuProgram)
+        if not self.gpu.has_timestamps:
+            return super().run_seconds(program)
+        return self.gpu.span_ns(program.commands({})) / 1e9
 
     def close(self) -> None:
         """Gives the device back."""
@@ -106,16 +157,62 @@ def lacking(gpu: Gpu, kernel: Kernel) -> str:
     return next((name for name in needed if not gpu.features.has(name)), "")
 
 
+def lacks_here(kernel: Kernel) -> str:
+    """What a kernel needs that the GPU which "webgpu" means has not; or nothing."""
+    found = _features_here(env.GPU_FEATURES.get())
+    if isinstance(found, str):
+        return found
+    needed = kernel.options.get("features", ())
+    return next((f"this GPU has no {name} in use" for name in needed if not found.has(name)), "")
+
+
+@cache
+def _features_here(chosen: str) -> Features | str:
+    """Features with this RUNG_GPU_FEATURES, or why there is no GPU."""
+    try:
+        gpu = Gpu(adapters.find(NAME))
+    except BackendError as error:
+        return str(error)
+    try:
+        return gpu.features
+    finally:
+        gpu.close()
+
+
+def feature_names(gpu: Gpu) -> list[str]:
+    """Those that make a difference to kernels and that are in use."""
+    return [name for name in FEATURES if gpu.features.has(name)]
+
+
+def describe_all() -> dict[str, dict[str, Any]]:
+    """Every adapter by the name that --device takes, or why there is none; for `rung devices`."""
+    try:
+        found = adapters.adapters() or [adapters.find(NAME)]
+    except BackendError as error:
+        return {NAME: {"unavailable": str(error)}}
+    facts: dict[str, dict[str, Any]] = {}
+    for adapter in found:
+        name = f"{NAME}:{adapter.index}" if len(found) > 1 else NAME
+        try:
+            gpu = Gpu(adapter)
+        except BackendError as error:
+            facts[name] = {"what": f"{adapter.name} ({adapter.kind})", "unavailable": str(error)}
+            continue
+        facts[name] = describe(gpu)
+        gpu.close()
+    return facts
+
+
 def describe(gpu: Gpu) -> dict[str, Any]:
     """What was found, for people."""
     adapter, features = gpu.adapter, gpu.features
-    has = [name for name in ("f16", "subgroups", "matrices") if features.has(name)]
     return {
         "what": f"{adapter.name} ({adapter.kind})",
         "API": adapter.api,
         "driver": adapter.driver,
-        "features": has + ["timestamps"] * gpu.has_timestamps,
+        "features": feature_names(gpu) + ["timestamps"] * gpu.has_timestamps,
         "lanes of a subgroup": features.subgroup_size or "unknown",
         "largest binding bytes": features.binding_bytes,
         "memory of a workgroup bytes": features.workgroup_bytes,
+        "most threads of a workgroup": features.invocations,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from rung import env
 from rung.backends.webgpu.adapters import Adapter
+from rung.backends.webgpu.log import log
+from rung.backends.webgpu.readback import Arriving, Readback
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.wgsl import Features
 from rung.wgsl.source import Source
@@ -40,6 +43,8 @@ _MOST_BINDINGS = 24
 CHUNK_BYTES = 32 << 20
 
 _ALIGNMENT = 256
+# A query set holds 4096 at most.
+_MOST_STAMPS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +54,7 @@ class Pipeline:
     handle: Any
     layout: Any
     raw: Any  # the pointer that encoding takes
+    kernel: str
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,18 @@ class Gpu:
         limits = {name: adapter.handle.limits[name] for name in _LIMITS}
         storage = "max-storage-buffers-per-shader-stage"
         limits[storage] = min(limits[storage], _MOST_BINDINGS)
+        self._log = log()
+        self._known_losses = len(self._log.losses)
         self.device, wanted = _open(adapter, wanted, limits)
-        self.lost = ""
+        self._readback = Readback(self.device)
+        self._limit_bytes = _memory_limit()
+        self._used_bytes = 0
+        self._staged_bytes = 0  # written, and not known to be done
         self.has_timestamps = wanted["timestamps"]
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
         self.waits_for_each = env.GPU_WAIT.get() not in ("", "0")
+        self.runs_ahead = env.GPU_AHEAD.get() != "0" and not self.waits_for_each
         self.features = Features(
             f16=wanted["f16"],
             subgroups=wanted["subgroups"],
@@ -105,18 +117,45 @@ class Gpu:
         import wgpu
 
         usage = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_DST | wgpu.BufferUsage.COPY_SRC
-        return self._buffer(max(16, -(-size_bytes // 16) * 16), usage)
+        size_bytes = max(16, -(-size_bytes // 16) * 16)
+        if self._limit_bytes and self._used_bytes + size_bytes > self._limit_bytes:
+            raise self._no_room(size_bytes)
+        try:
+            buffer = self._buffer(size_bytes, usage)
+        except MemoryLimitError:
+            # What was given back before is free only when the GPU has been waited for.
+            self.wait()
+            buffer = self._buffer(size_bytes, usage)
+        self._used_bytes += size_bytes
+        weakref.finalize(buffer, self._give_back, size_bytes)
+        return buffer
+
+    def _give_back(self, size_bytes: int) -> None:
+        self._used_bytes -= size_bytes
+
+    @property
+    def free_bytes(self) -> int | None:
+        """What RUNG_GPU_MEMORY leaves; None without it, for WebGPU does not tell."""
+        return self._limit_bytes - self._used_bytes if self._limit_bytes else None
 
     def _buffer(self, size_bytes: int, usage: int) -> Any:
         import wgpu
 
         try:
             return self.device.create_buffer(size=size_bytes, usage=usage)
-        except (wgpu.GPUError, MemoryError, OverflowError):
-            raise MemoryLimitError(
-                f"{self.adapter.name} has no room for {size_bytes / 2**20:,.0f} MiB more; "
-                "--gpu-layers auto takes what fits, a smaller --context needs less"
-            ) from None
+        except (wgpu.GPUError, MemoryError, OverflowError) as error:
+            if "device is lost" in str(error):
+                raise self.told(error) from None
+            raise self._no_room(size_bytes) from None
+
+    def _no_room(self, size_bytes: int) -> MemoryLimitError:
+        used = f"{self._used_bytes / 2**20:,.0f} MiB are in use"
+        if self._limit_bytes:
+            used += f" of the {self._limit_bytes / 2**20:,.0f} that RUNG_GPU_MEMORY allows"
+        return MemoryLimitError(
+            f"{self.adapter.name} has no room for {size_bytes / 2**20:,.1f} MiB more ({used}); "
+            "--gpu-layers auto takes what fits, a smaller --context needs less"
+        )
 
     def uniform(self, size_bytes: int) -> Any:
         """Memory for a few numbers that change from run to run."""
@@ -130,21 +169,23 @@ class Gpu:
         if len(flat) % 4:
             flat = np.concatenate([flat, np.zeros(-len(flat) % 4, np.uint8)])
         for start in range(0, len(flat), CHUNK_BYTES):
-            self.queue.write_buffer(buffer, offset + start, flat[start : start + CHUNK_BYTES])
-            if len(flat) > CHUNK_BYTES:
+            chunk = flat[start : start + CHUNK_BYTES]
+            with self.errors():
+                self.queue.write_buffer(buffer, offset + start, chunk)
+            self._staged_bytes += len(chunk)
+            if self._staged_bytes >= CHUNK_BYTES:
                 self.flush()
 
     def flush(self) -> None:
         """Submits what was written and waits, so that staging memory is free again."""
-        self.queue.submit([self.device.create_command_encoder().finish()])
+        self._start(self._encoder())
         self.wait()
 
     def read(self, buffer: Any, offset: int, size_bytes: int) -> NDArray[np.uint8]:
         """Bytes of a buffer, once all work before is done."""
-        padded = -(-size_bytes // 4) * 4
-        with self.errors():
-            data = self.queue.read_buffer(buffer, offset, padded)
-        return np.frombuffer(data, np.uint8)[:size_bytes]
+        data = self.submit_and_read((), buffer, offset, size_bytes).get()
+        self.check()
+        return data
 
     def wait(self) -> None:
         """Waits until all submitted work is done. Raises BackendError where the GPU is lost."""
@@ -154,26 +195,39 @@ class Gpu:
         self.check()
 
     def check(self) -> None:
-        """Raises BackendError where the GPU is lost."""
-        if self.lost:
-            raise BackendError(
-                f"the GPU {self.adapter.name} was lost ({self.lost}); its driver may have been "
-                "reset, or a kernel ran too long: start again, or use --device cpu"
-            )
+        """Raises BackendError where the GPU is lost, or was misused by a call that told nobody."""
+        if len(self._log.losses) > self._known_losses:
+            raise self._loss(self._log.losses[-1])
+        if self._log.errors:
+            raise BackendError(f"{self.adapter.name}: {self._log.errors.pop()}")
+
+    def _loss(self, reason: str) -> BackendError:
+        return BackendError(
+            f"the GPU {self.adapter.name} was lost ({reason}); its driver may have been reset, or "
+            "a kernel ran too long: start again, or use --device cpu"
+        )
+
+    def told(self, error: Exception) -> BackendError:
+        """What wgpu raises, for people: its last line says what was wrong, those before where."""
+        reason = str(error).strip().rpartition("\n")[2].strip() or type(error).__name__
+        if "device is lost" in reason:
+            return self._loss(reason)
+        return BackendError(f"{self.adapter.name}: {reason}")
 
     def errors(self) -> _Errors:
         """Inside it, what wgpu raises becomes a BackendError."""
         return _Errors(self)
 
-    def pipeline(self, source: Source, name: str) -> Pipeline:
-        """A compiled shader. Raises BackendError with what the compiler says."""
+    def pipeline(self, source: Source, kernel: str, shader: str = "") -> Pipeline:
+        """A compiled shader of a kernel. Raises BackendError with what the compiler says."""
         if source not in self._pipelines:
-            self._pipelines[source] = self._compile(source, name)
+            self._pipelines[source] = self._compile(source, kernel, shader)
         return self._pipelines[source]
 
-    def _compile(self, source: Source, name: str) -> Pipeline:
+    def _compile(self, source: Source, kernel: str, shader: str) -> Pipeline:
         import wgpu
 
+        name = f"{kernel} {shader}".rstrip()
         kinds = tuple(kind for _, kind in source.variables)
         try:
             layout = self._layout(kinds)
@@ -185,7 +239,7 @@ class Gpu:
             )
         except wgpu.GPUError as error:
             raise BackendError(f"{name} does not compile on {self.adapter.name}: {error}") from None
-        return Pipeline(handle, layout, handle._internal)
+        return Pipeline(handle, layout, handle._internal, kernel)
 
     def _layout(self, kinds: tuple[str, ...]) -> Any:
         if kinds not in self._layouts:
@@ -206,20 +260,61 @@ class Gpu:
         owner: int,
     ) -> Command:
         """A dispatch; bindings are (buffer, offset, bytes) in the order of the shader's."""
-        group = self.device.create_bind_group(
-            layout=pipeline.layout,
-            entries=[
-                {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
-                for i, (buffer, offset, size) in enumerate(bindings)
-            ],
-        )
+        with self.errors():
+            group = self.device.create_bind_group(
+                layout=pipeline.layout,
+                entries=[
+                    {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
+                    for i, (buffer, offset, size) in enumerate(bindings)
+                ],
+            )
         return Command(pipeline, group, group._internal, grid, owner)
 
     def submit(self, commands: Iterable[Command]) -> None:
         """Starts commands, in order, and does not wait."""
-        encoder = self.device.create_command_encoder()
+        encoder = self._encoder()
         self.encode(encoder, commands)
-        self.queue.submit([encoder.finish()])
+        self._start(encoder)
+
+    def _encoder(self) -> Any:
+        with self.errors():
+            return self.device.create_command_encoder()
+
+    def submit_and_read(
+        self,
+        commands: Sequence[Command],
+        buffer: Any,
+        offset: int,
+        size_bytes: int,
+        *,
+        times: int = 1,
+    ) -> Arriving:
+        """Starts commands, so many times in a row; a buffer's bytes after each time will arrive.
+
+        The bytes are a multiple of 4, or read once.
+        """
+        padded = -(-size_bytes // 4) * 4
+        encoder = self._encoder()
+        with self.errors():
+            staging = self._readback.staging(times * padded)
+        for time in range(times):
+            if commands:
+                self.encode(encoder, commands)
+            encoder.copy_buffer_to_buffer(buffer, offset, staging.buffer, time * padded, padded)
+        return self._readback.expect(staging, times * size_bytes, self._start(encoder))
+
+    def _start(self, encoder: Any) -> int:
+        """Submits what was encoded; the number of the submission."""
+        from wgpu.backends.wgpu_native import _api
+
+        with self.errors():
+            work = encoder.finish()
+            # Of `libf`, which raises what goes wrong.
+            index = _api.libf.wgpuQueueSubmitForIndex(
+                self.queue._internal, 1, _api.ffi.new("WGPUCommandBuffer[]", [work._internal])
+            )
+        self._staged_bytes = 0
+        return int(index)
 
     def encode(self, encoder: Any, commands: Iterable[Command]) -> None:
         """Adds commands to an encoder as one compute pass.
@@ -249,26 +344,30 @@ class Gpu:
 
         Raises BackendError where the GPU cannot tell.
         """
-        import wgpu
-
         if not self.has_timestamps:
             raise BackendError(f"{self.adapter.name} has no timestamps")
-        count = len(commands) + 1
         stamps: list[int] = []
-        # A query set holds 4096 at most.
-        for start in range(0, count, 4000):
-            part = commands[start : start + 4000] if start else commands[:3999]
-            stamps += self._stamped(part, wgpu)
-        return stamps[:count]
+        for start in range(0, max(len(commands), 1), _MOST_STAMPS - 1):
+            part = self._stamped(commands[start : start + _MOST_STAMPS - 1])
+            # A pass begins when the one before it has ended; what lies between counts as its first.
+            stamps += part[1:] if stamps else part
+        return stamps
 
-    def _stamped(self, commands: Sequence[Command], wgpu: Any) -> list[int]:
+    def span_ns(self, commands: Sequence[Command]) -> int:
+        """Runs commands, and the time from the first to the end of the last on the GPU's clock."""
+        first, last = self._stamped(commands, each=False)
+        return last - first
+
+    def _stamped(self, commands: Sequence[Command], *, each: bool = True) -> list[int]:
+        """Times in ns: before the first command, and after each, or after the last alone."""
+        import wgpu
         from wgpu.backends.wgpu_native import ffi, lib
 
-        count = len(commands) + 1
+        count = len(commands) + 1 if each else 2
         queries = self.device.create_query_set(type="timestamp", count=count)
         usage = wgpu.BufferUsage.QUERY_RESOLVE | wgpu.BufferUsage.COPY_SRC
         resolved = self._buffer(-(-8 * count // 256) * 256, usage)
-        encoder = self.device.create_command_encoder()
+        encoder = self._encoder()
         compute = encoder.begin_compute_pass()
         raw = compute._internal
         lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 0)
@@ -276,10 +375,13 @@ class Gpu:
             lib.wgpuComputePassEncoderSetPipeline(raw, command.pipeline.raw)
             lib.wgpuComputePassEncoderSetBindGroup(raw, 0, command.raw_group, 0, ffi.NULL)
             lib.wgpuComputePassEncoderDispatchWorkgroups(raw, *command.grid)
-            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+            if each:
+                lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, index)
+        if not each:
+            lib.wgpuComputePassEncoderWriteTimestamp(raw, queries._internal, 1)
         compute.end()
         encoder.resolve_query_set(queries, 0, count, resolved, 0)
-        self.queue.submit([encoder.finish()])
+        self._start(encoder)
         ticks = self.read(resolved, 0, 8 * count).view(np.uint64)
         return [int(tick * self._period) for tick in ticks]
 
@@ -306,6 +408,7 @@ class Gpu:
         """Gives the device back."""
         self._pipelines.clear()
         self._layouts.clear()
+        self._readback.close()
         self.device.destroy()
 
 
@@ -323,7 +426,7 @@ class _Errors:
 
         self._gpu.check()
         if isinstance(error, wgpu.GPUError | RuntimeError):
-            raise BackendError(f"{self._gpu.adapter.name}: {error}") from None
+            raise self._gpu.told(error) from None
 
 
 def _chosen() -> dict[str, bool]:
@@ -339,6 +442,15 @@ def _chosen() -> dict[str, bool]:
             raise UsageError(f"RUNG_GPU_FEATURES: {word!r} is not one of {known} or none")
         chosen[name] = False
     return chosen
+
+
+def _memory_limit() -> int:
+    """Bytes that RUNG_GPU_MEMORY allows; 0 without a limit."""
+    text = env.GPU_MEMORY.get().replace(" ", "")
+    try:
+        return env.parse_bytes(text) if text else 0
+    except ValueError:
+        raise UsageError(f"RUNG_GPU_MEMORY is {text!r}, expected a size such as 8G") from None
 
 
 def _open(

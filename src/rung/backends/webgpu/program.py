@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
+from rung.backends.webgpu.fusion import Job, Places, fuse
 from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
-from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer
+from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
+from rung.backends.webgpu.readback import Arriving
 from rung.errors import KernelError
-from rung.graph.ir import Node, Symbol, Tensor
+from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
 from rung.wgsl import Call, Dispatch, Features
 from rung.wgsl.source import SIZES, Source, expand
@@ -32,6 +36,10 @@ def tokens_of(node: Node) -> int | Symbol:
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
     found: int | Symbol = node.op.dims(shapes).get("T", 1)
     return found
+
+
+def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
+    return sizes[tokens.name] if isinstance(tokens, Symbol) else tokens
 
 
 @dataclass(frozen=True)
@@ -60,14 +68,41 @@ class Scratch:
         return self._buffers[name]
 
 
+@dataclass(frozen=True)
+class ArrivingNumbers:
+    """Whole numbers on their way from the GPU."""
+
+    _bytes: Arriving
+
+    def get(self) -> list[int]:
+        """The numbers, after waiting for the work that makes them, and for no other."""
+        found: list[int] = self._bytes.get().view(np.int32).tolist()
+        return found
+
+    def drop(self) -> None:
+        """Forgets them."""
+        self._bytes.drop()
+
+
 class GpuProgram:
     """Nodes ready for the GPU. Commands for a number of tokens are made when it first comes."""
 
-    def __init__(self, gpu: Gpu, nodes: Sequence[Node], memory: Memory, choose: Chooser) -> None:
+    def __init__(
+        self,
+        gpu: Gpu,
+        nodes: Sequence[Node],
+        memory: Memory,
+        choose: Chooser,
+        kept: Collection[Tensor] | None = None,
+    ) -> None:
+        """kept: roots that something else reads; None for all of them: nothing is fused then."""
         self._gpu = gpu
         self._nodes = list(nodes)
         self._memory = memory
         self._choose = choose
+        self._kept = kept
+        self._jobs: dict[tuple[bool, bool], list[Job]] = {}
+        self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
         self._scratch = Scratch(gpu)
@@ -75,20 +110,33 @@ class GpuProgram:
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
-        known = {name: sizes.get(name, 0) for name in ("T", "R")}
-        if self._sizes != known:
-            numbers = np.array([known["T"], known["R"], 0, 0], np.uint32)
-            self._gpu.write(self._sizes_buffer, 0, numbers)
-            self._sizes = known
-        commands = self.commands(known)
+        commands = self._prepared(sizes)
         if recording is not None:
-            self._record(commands, recording)
+            self._record(commands, self.jobs(sizes), recording)
         elif self._gpu.waits_for_each:
             for command in commands:
                 self._gpu.submit([command])
                 self._gpu.wait()
         else:
             self._gpu.submit(commands)
+
+    def repeat(self, sizes: Mapping[str, int], times: int, result: Buffer) -> ArrivingNumbers:
+        """Starts it so many times in a row; the first number of `result` after each will come.
+
+        All of it is one submission, which costs the host 40 to 60 µs (H200's host).
+        """
+        plane = cast(GpuBuffer, result).parts[0].planes[0]
+        commands = self._prepared(sizes)
+        return ArrivingNumbers(self._gpu.submit_and_read(commands, plane.buffer, 0, 4, times=times))
+
+    def _prepared(self, sizes: Mapping[str, int]) -> list[Command]:
+        """The commands for these sizes, which are written where shaders read them."""
+        known = {name: sizes.get(name, 0) for name in ("T", "R")}
+        if self._sizes != known:
+            numbers = np.array([known["T"], known["R"], 0, 0], np.uint32)
+            self._gpu.write(self._sizes_buffer, 0, numbers)
+            self._sizes = known
+        return self.commands(known)
 
     def synchronize(self) -> None:
         """Waits until all is done."""
@@ -104,35 +152,86 @@ class GpuProgram:
         return self._commands[key]
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
-        for owner, node in enumerate(self._nodes):
-            symbol = tokens_of(node)
-            tokens = sizes[symbol.name] if isinstance(symbol, Symbol) else symbol
+        jobs = self.jobs(sizes)
+        moved = self._moved if sizes.get("T") == 1 else {}
+        memory = ChainMap(moved, dict(self._memory))
+        for job in jobs:
+            symbol = tokens_of(job.node)
+            tokens = _count(symbol, sizes)
             if tokens == 0:
                 continue
-            for work in self._work(owner, node, symbol, tokens):
+            for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
-                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), owner)
+                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), job.owner)
 
-    def _work(self, owner: int, node: Node, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
+    def jobs(self, sizes: Mapping[str, int]) -> list[Job]:
+        """What is computed for these sizes: the nodes, with neighbors fused.
+
+        Kernels of fused ops are for one token, or for any number.
+        """
+        if self._kept is None:
+            return [Job(node, i) for i, node in enumerate(self._nodes)]
+        key = (sizes.get("T") == 1, sizes.get("R") == 1)
+        if key not in self._jobs:
+            # For one token, memory of their own for some tensors is little.
+            free = self._made() - set(self._kept) if key[0] else ()
+            places = Places(self._places, free)
+            self._jobs[key] = fuse(
+                self._nodes,
+                self._kept,
+                lambda node: self._accepts(node, _count(tokens_of(node), sizes)),
+                places,
+            )
+            for root in places.moved:
+                shape = concrete(root.shape, {"T": 1, "R": 1})
+                self._moved.setdefault(root, allocate(self._gpu, root.type, shape))
+        return self._jobs[key]
+
+    def _made(self) -> set[Tensor]:
+        """Roots of activations that these nodes make."""
+        roots = {node.output.root for node in self._nodes}
+        return {root for root in roots if root.role == "activation"}
+
+    def _accepts(self, node: Node, tokens: int) -> bool:
+        """Whether a kernel computes a node for so many tokens, its weights in one part each."""
+        try:
+            kernel = self._choose(node, tokens)
+        except KernelError:
+            return False
+        split = kernel.options.get("parts")
+        return all(
+            name == split or tensor is None or len(self._memory[tensor.root].parts) == 1
+            for name, tensor in node.inputs.items()
+        )
+
+    def _places(self, tensor: Tensor) -> frozenset[int]:
+        """The buffers that a tensor lies in."""
+        parts = self._memory[tensor.root].parts
+        return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
+
+    def _work(self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
+        node = job.node
         kernel = self._choose(node, tokens)
         split = kernel.options.get("parts")
         tensor = node.inputs.get(split) if split else None
-        parts = self._memory[tensor.root].parts if tensor is not None else (None,)
+        parts = memory[tensor.root].parts if tensor is not None else (None,)
         for part in parts:
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
+            call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
-                pipeline = self._gpu.pipeline(source, f"{kernel.name} {dispatch.shader}")
+                pipeline = self._gpu.pipeline(source, kernel.name, dispatch.shader)
                 bindings = tuple(
-                    self._binding(node, name, dispatch, tokens, split, part)
+                    self._binding(node, memory, name, dispatch, tokens, split, part)
                     for name, _ in source.variables
                 )
-                yield Work(pipeline, bindings, dispatch, symbol, owner)
+                yield Work(pipeline, bindings, dispatch, symbol, job.owner)
 
     def _binding(
         self,
         node: Node,
+        memory: Memory,
         name: str,
         dispatch: Dispatch,
         tokens: int,
@@ -145,17 +244,19 @@ class GpuProgram:
         if name in dispatch.scratch:
             plane = self._scratch.get(name, dispatch.scratch[name](tokens))
         else:
-            plane = self._plane(node, name, split, part)
+            plane = self._plane(node, memory, name, split, part)
         return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
 
-    def _plane(self, node: Node, name: str, split: str | None, part: Part | None) -> PlaneBuffer:
+    def _plane(
+        self, node: Node, memory: Memory, name: str, split: str | None, part: Part | None
+    ) -> PlaneBuffer:
         known = dict(node.inputs)
         if node.op.inplace is None:
             known[node.op.out] = node.output
         for parameter, tensor in known.items():
             if tensor is None or not (name == parameter or name.startswith(parameter + "_")):
                 continue
-            buffer = self._memory[tensor.root]
+            buffer = memory[tensor.root]
             plane = name[len(parameter) + 1 :]
             if plane not in buffer.names:
                 continue
@@ -166,10 +267,15 @@ class GpuProgram:
             return buffer.parts[0].planes[buffer.names.index(plane)]
         raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
 
-    def _record(self, commands: Sequence[Command], recording: Recording) -> None:
-        """Runs with timestamps; times of the GPU are put between the host's two."""
+    def _record(
+        self, commands: Sequence[Command], jobs: Sequence[Job], recording: Recording
+    ) -> None:
+        """Runs with timestamps; times of the GPU are put between the host's two.
+
+        A GPU that has none is waited for after each dispatch: times are the host's, and longer.
+        """
         start = time.perf_counter_ns()
-        stamps = self._gpu.timed(commands)
+        stamps = self._gpu.timed(commands) if self._gpu.has_timestamps else self._waited(commands)
         end = time.perf_counter_ns()
         # The GPU's clock has another zero: its last stamp is taken for when the host saw the end.
         shift = end - stamps[-1]
@@ -185,8 +291,19 @@ class GpuProgram:
             np.zeros(len(owners), np.int32),
             times[:-1],
             times[1:],
+            kernels={command.owner: command.pipeline.kernel for command in commands},
+            nodes={job.owner: job.node for job in jobs},
         )
         recording.add(len(owners), lambda: [track])
+
+    def _waited(self, commands: Sequence[Command]) -> list[int]:
+        """Runs commands one by one, and the host's time after each, after one at the start."""
+        stamps = [time.perf_counter_ns()]
+        for command in commands:
+            self._gpu.submit([command])
+            self._gpu.wait()
+            stamps.append(time.perf_counter_ns())
+        return stamps
 
 
 def make_call(

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from rung.backends.base import ALL_FEATURES
 from rung.bench.models.rows import Row
-from rung.bench.rows import ALL_FEATURES
 
 if TYPE_CHECKING:
     from rung.bench.models.run import Report

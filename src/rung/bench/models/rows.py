@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rung import env
+from rung.backends.base import Origin
 from rung.bench.models.measure import Measured, Series, prompt_flops
 from rung.bench.models.sides.base import Opened, Side
 from rung.bench.rows import origin
@@ -80,9 +81,17 @@ def speeds_of(values: list[float]) -> Row:
 
 
 def rows_of(
-    measured: Measured, sides: list[Side], subject: Subject, *, limits: Limits
+    measured: Measured,
+    sides: list[Side],
+    subject: Subject,
+    *,
+    limits: Limits,
+    place: Origin | None = None,
 ) -> list[Row]:
-    """A row for each task and peer, or for each task where Rung was measured alone."""
+    """A row for each task and peer, or for each task where Rung was measured alone.
+
+    place: the GPU that Rung ran on; None is this processor.
+    """
     own, *peers = sides
     first = None if own.opened.load_s is None else own.opened.load_s + measured.first_s[0]
     side_facts = {
@@ -93,7 +102,7 @@ def rows_of(
     }
     rows = []
     for series in measured.series:
-        row = _own_row(series, subject, own.opened, limits) | side_facts | origin()
+        row = _own_row(series, subject, own.opened, limits) | side_facts | origin(place)
         if not peers:
             rows.append(row | {"rounds": [round(speed, 2) for speed in series.speeds()]})
         for number, peer in enumerate(peers, start=1):
@@ -107,7 +116,7 @@ def _own_row(series: Series, subject: Subject, opened: Opened, limits: Limits) -
     row = {
         "op": task.kind,
         "version": env.PIN.get() or "newest",
-        "backend": "cpu",
+        "backend": opened.backend,
         "dtype": subject.dtype,
         "activations": opened.activations,
         "cache_type": opened.cache_type,

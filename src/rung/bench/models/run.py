@@ -11,6 +11,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rung.backends.base import Origin
+from rung.backends.choose import Devices, check_device
 from rung.backends.cpu import machine
 from rung.bench.models.energy import EnergyMeter
 from rung.bench.models.measure import Measured, measure
@@ -82,6 +84,8 @@ def bench_model(
     threads: int | None = None,
     activations: str | None = None,
     cache_type: str | None = None,
+    device: str = "cpu",
+    gpu_layers: str = "auto",
     steps: Steps = lambda label, done, total: None,
 ) -> Report:
     """Measures a plan's tasks, so many rounds after a warm-up, by turns with the peers.
@@ -91,6 +95,7 @@ def bench_model(
     threads = machine.default_threads() if threads is None else threads
     _check(source, peers)
     check_activations(activations)
+    check_device(device)
     check_cache_type(cache_type)
     with ExitStack() as stack:
         model = stack.enter_context(_prepared(source, peers, threads, steps))
@@ -102,6 +107,8 @@ def bench_model(
             longest_batch=plan.longest_batch,
             activations=activations,
             cache_type=cache_type,
+            device=device,
+            gpu_layers=gpu_layers,
             seed=source.seed,
         )
         sides: list[Side] = []
@@ -118,9 +125,13 @@ def bench_model(
         )
         # Only now: what it reads is memory of this process, whose peak has been taken.
         steps("measuring the machine's limits", 0, 0)
-        limits = _limits(threads, sides[0].opened.activations, model.subject.dtype)
+        place = None
+        if Devices(device=device).has_gpu:
+            limits, place = _gpu_limits(device)
+        else:
+            limits = _limits(threads, sides[0].opened.activations, model.subject.dtype)
         notes = (*plan.notes, *model.notes, *(note for side in sides for note in side.opened.notes))
-        rows = rows_of(measured, sides, model.subject, limits=limits)
+        rows = rows_of(measured, sides, model.subject, limits=limits, place=place)
         return Report(rows=rows, measured=measured, notes=notes, energy_available=meter.available)
 
 
@@ -133,6 +144,19 @@ def _limits(threads: int, activations: str, dtype: str) -> Limits:
     if kind == "int8" and dtype in ("f32", "f16", "bf16"):
         kind = "f32"
     return Limits(read_bandwidth(threads), machine_file.limits(threads).peaks[kind].gops)
+
+
+def _gpu_limits(device: str) -> tuple[Limits, Origin]:
+    """Of copying and of float32, measured now; and what they hold for."""
+    from rung.backends.webgpu.backend import WebGpuBackend
+    from rung.backends.webgpu.speeds import measure as measure_gpu
+
+    backend = WebGpuBackend(device)
+    try:
+        speeds = measure_gpu(backend.gpu)
+        return Limits(speeds.copy_gbs, speeds.gops["f32"]), backend.origin
+    finally:
+        backend.close()
 
 
 def _check(source: Source, peers: Sequence[Peer]) -> None:

@@ -90,7 +90,7 @@ def rope(x_THD: Any, angles_TF: Any, *, layout: str) -> Any:
     return y_THD
 
 
-def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
+def random_places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
     """T different places (slot, position), in no particular order."""
     if T > S * C:
         raise ValueError(f"T={T} tokens in {S * C} places (S·C)")
@@ -106,7 +106,7 @@ def _places(rng: np.random.Generator, T: int, S: int, C: int) -> dict[str, Any]:
     make=lambda rng, *, T, S, G, C, D, **_: {
         "cache_SGCD": rng.standard_normal((S, G, C, D)).astype(np.float32),
         "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
-        **_places(rng, T, S, C),
+        **random_places(rng, T, S, C),
     },
     flops=lambda: 0,
     cases=[
@@ -131,7 +131,7 @@ def cache_write(cache_SGCD: Any, x_TGD: Any, pos_T: Any, slot_T: Any) -> Any:
     make=lambda rng, *, T, S, G, P, D, L, **_: {
         "cache_SGPDL": rng.standard_normal((S, G, P, D, L)).astype(np.float32),
         "x_TGD": rng.standard_normal((T, G, D)).astype(np.float32),
-        **_places(rng, T, S, P * L),
+        **random_places(rng, T, S, P * L),
     },
     flops=lambda: 0,
     cases=[
@@ -174,7 +174,7 @@ def _make_attention(
 
     There are as many pages as C positions need.
     """
-    places = _places(rng, T, S, C)
+    places = random_places(rng, T, S, C)
     if full:
         if T > C:
             raise ValueError(f"T={T} tokens in C={C} places of a slot")
@@ -233,6 +233,7 @@ def _case(
         _case(150, 6, 2, 64, 2, 200, 0.2, window=70),
         _case(40, 1, 1, 128, 1, 64, 0.1),
         _case(9, 3, 1, 100, 1, 129, 0.1),
+        _case(2, 2, 1, 8, 1, 2200, 0.2),
         _case(1, 8, 2, 64, 1, 130, 0.1, half=True),
         _case(70, 4, 2, 37, 2, 90, 0.2, half=True),
         _case(20, 4, 2, 48, 1, 90, 0.2, window=21, cap=5.0, half=True),

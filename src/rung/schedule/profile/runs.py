@@ -6,7 +6,7 @@ All times are those of time.perf_counter_ns.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -70,6 +70,20 @@ class StageTime:
     start_ns: int
     end_ns: int
     recording: Recording
+
+    @cached_property
+    def done(self) -> list[tuple[Step, str]]:
+        """What was computed in each step, and by which kernel, as far as tracks tell more.
+
+        A step that was fused with its neighbors stands for all of them.
+        """
+        nodes = {at: node for track in self.recording.tracks for at, node in track.nodes.items()}
+        names = {at: name for track in self.recording.tracks for at, name in track.kernels.items()}
+        pairs = enumerate(zip(self.facts.steps, self.facts.kernels, strict=True))
+        return [
+            (replace(step, node=nodes.get(at, step.node)), names.get(at, kernel))
+            for at, (step, kernel) in pairs
+        ]
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,7 +136,7 @@ def _summarize_phase(phase: Phase) -> PhaseSummary:
                 layers[group] = layers.get(group, Row(name=group)).plus(row)
                 busy += row.total_s
             programs += inside
-            waiting += inside - busy
+            waiting += max(inside - busy, 0.0)
     copies = [copy for run in phase.runs for copy in run.copies]
     copies_s = sum(copy.end_ns - copy.start_ns for copy in copies) / 1e9
     runs_s = sum(run.end_ns - run.start_ns for run in phase.runs) / 1e9
@@ -197,13 +197,13 @@ def _calls(stage: StageTime, costs: _Costs) -> Iterable[tuple[Step, str, Row]]:
     times = step_times(stage)
     total_s = times.thread_s / len(stage.recording.tracks)
     numbers = zip(total_s.tolist(), times.call_s.tolist(), times.parts.tolist(), strict=True)
-    for step, kernel, (total, call, parts) in zip(
-        stage.facts.steps, stage.facts.kernels, numbers, strict=True
+    for plain, (step, kernel), (total, call, parts) in zip(
+        stage.facts.steps, stage.done, numbers, strict=True
     ):
         if parts:
             cost = costs.cost(step)
             yield (
-                step,
+                plain,
                 kernel,
                 Row(
                     name="",

@@ -49,7 +49,7 @@ def _others(phase: PhaseSummary) -> list[tuple[str, str, float]]:
     """Where the time goes that no kernel takes: what, how often, seconds."""
     copied = f"copies ({size_text(phase.copied_bytes)})"
     return [
-        ("waiting for other threads", "", phase.waiting_s),
+        ("waiting for other threads", "", phase.waiting_s if phase.waiting_s > 1e-9 else 0.0),
         (copied, str(phase.copies), phase.copies_s),
         ("starting programs", "", phase.starting_s),
         ("making batches", "", phase.engine_s),

@@ -128,14 +128,14 @@ class _Work:
     """What the events of one step of a run say, but for their own part and rates."""
 
     def __init__(self, run: Run, stage: StageTime, index: int, parts: int) -> None:
-        step = stage.facts.steps[index]
-        self.name = step.node.name
+        step, kernel = stage.done[index]
+        self.name = stage.facts.steps[index].node.name
         self._parts = max(parts, 1)
         cost = node_cost(step.node, run.sizes)
         self._bytes, self._flops = cost.bytes / self._parts, cost.flops / self._parts
         self._said = {
             "op": step.node.op.name,
-            "kernel": stage.facts.kernels[index],
+            "kernel": kernel,
             "on": step.backend.name,
             "shapes": _shapes(step, run),
         }

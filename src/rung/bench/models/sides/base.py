@@ -19,6 +19,7 @@ class Setup:
     path: the model file; None for a side that has its weights already, or makes its own.
     context_length: positions that its cache holds. longest_batch: the most tokens that it will be
     asked to read at once. activations, cache_type: None for what the model would take by itself.
+    device, gpu_layers: as --device and --gpu-layers, for Rung's own side.
     """
 
     config: Config
@@ -28,6 +29,8 @@ class Setup:
     longest_batch: int
     activations: str | None = None
     cache_type: str | None = None
+    device: str = "cpu"
+    gpu_layers: str = "auto"
     seed: int = 0
 
 
@@ -38,13 +41,14 @@ class Opened:
     name: the program and its version. load_s: seconds from the file's path, or the weights in
     memory, to a model that can run; None where weights were made meanwhile. activations: how it
     rounds the inputs of products, and cache_type how it keeps keys and values, "" where it does not
-    say. notes: what a user should be told.
+    say. backend: the one of greatest priority that holds layers. notes: what a user should be told.
     """
 
     name: str
     load_s: float | None
     activations: str = ""
     cache_type: str = ""
+    backend: str = "cpu"
     notes: tuple[str, ...] = ()
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from rung import __version__
-from rung.backends.base import Compiling
+from rung.backends.base import HOST, Compiling
 from rung.bench.models.sides.base import Opened, Setup, TokenSide
-from rung.engine.batch import Batch
+from rung.engine.batch import Batch, Choice
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
+from rung.schedule.homes import Wishes, parse_layers
 
 
 class OwnSide(TokenSide):
@@ -41,15 +42,40 @@ class OwnSide(TokenSide):
             context_length=setup.context_length,
             activations=setup.activations,
             cache_type=setup.cache_type,
+            device=setup.device,
+            wishes=Wishes(gpu_layers=parse_layers(setup.gpu_layers)),
             on_compile=note_compile,
         )
+        notes = list(self._runner.notes)
+        if compiled:
+            notes.append("loading includes compiling kernels, once on a machine")
+        device = self._runner.backends[0]
         self.opened = Opened(
             name=f"rung {__version__}",
             load_s=time.perf_counter() - start,
             activations=self._runner.activations,
             cache_type=self._runner.cache_type,
-            notes=("loading includes compiling kernels, once on a machine",) if compiled else (),
+            backend=device.name if device.memory != HOST else "cpu",
+            notes=tuple(notes),
         )
+
+    def decode(self, depth: int, tokens: int) -> float:
+        """As every side does; a device that runs ahead goes on with the likeliest tokens."""
+        if not self._runner.runs_ahead:
+            return super().decode(depth, tokens)
+        if self._cached < depth:
+            self.prompt(depth)
+        start = time.perf_counter()
+        ids = self._runner.ahead(
+            self._tokens[depth], position=depth, slot=0, choice=Choice(), steps=tokens
+        )
+        if ids is None:  # some layers are on the host
+            return super().decode(depth, tokens)
+        for _ in ids:
+            pass
+        elapsed = time.perf_counter() - start
+        self._cached = depth + tokens
+        return elapsed
 
     def _read(self, start: int, stop: int) -> None:
         most = self._runner.max_tokens

@@ -1,5 +1,5 @@
 """Attention on a GPU, with rotary positions and the writes into the cache."""
 
-from rung.ops.attention.webgpu import plain
+from rung.ops.attention.webgpu import paged, plain
 
-__all__ = ["plain"]
+__all__ = ["paged", "plain"]

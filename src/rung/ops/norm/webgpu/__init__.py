@@ -23,6 +23,17 @@ def rms(call: Call) -> Dispatch:
     return Dispatch("rms_norm.wgsl", spread, {"THREADS": _THREADS, "HEADS": 1})
 
 
+@rms_norm.kernel(
+    "webgpu",
+    2,
+    why="four values at a time, more threads a token",
+    when=lambda x_TD, w_D: _floats(x=x_TD, w=w_D) and x_TD.shape[-1] % 4 == 0,
+)
+def rms_vectors(call: Call) -> Dispatch:
+    """As rms, with vectors of four."""
+    return Dispatch("rms_vectors.wgsl", spread, {"THREADS": 256})
+
+
 @layer_norm.kernel(
     "webgpu",
     1,
