@@ -78,6 +78,12 @@ class Node:
         return [tensor for tensor in self.inputs.values() if tensor is not None]
 
     @property
+    def written(self) -> list[Tensor]:
+        """What it writes: its output, and inputs that it updates besides."""
+        updated = (self.inputs[name] for name in self.op.writes)
+        return [self.output, *(tensor for tensor in updated if tensor is not None)]
+
+    @property
     def specs(self) -> dict[str, TensorSpec | None]:
         """Input specs by parameter name."""
         return {name: t.spec if t is not None else None for name, t in self.inputs.items()}
@@ -188,6 +194,11 @@ class Graph:
                 raise GraphError(f"{where}: {parameter} is {tensor.type}, expected {expected}")
             if tensor.base is not None and _count(tensor) != _count(tensor.base):
                 raise GraphError(f"{where}: view {tensor.name} is not as large as its base")
+        for tensor in node.written:
+            if tensor.root.role in ("weight", "input"):
+                raise GraphError(
+                    f"{where}: updates {tensor.root.name}, which is neither state nor activation"
+                )
         if set(node.attributes) != set(node.op.attributes):
             raise GraphError(
                 f"{where}: attributes {sorted(node.attributes)}, "

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import FormatError, TokenizerError
-from rung.formats.files import opened
-from rung.tokenizers.base import Tokenizer
+from rung.formats.files import opened, read_most
+from rung.tokenizers.base import Tokenizer, require_utf8
 from rung.tokenizers.byte_level import spelled_bytes
 from rung.tokenizers.endings import text_endings
 from rung.tokenizers.folder import TokenizerFolder
@@ -74,6 +74,16 @@ class HuggingFaceTokenizer(Tokenizer):
             ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
 
+    def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        """As `Tokenizer.encode_pieces`, on all cores."""
+        texts = [text for text, _ in pieces]
+        for text in texts:
+            require_utf8(text)
+        with self._lock:
+            self._library.encode_special_tokens = True
+            found = self._library.encode_batch_fast(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in found]
+
     def _prefix(self) -> int | None:
         """The special token that the file itself puts before every text."""
         ids = self._library.encode("a", add_special_tokens=True).ids
@@ -89,7 +99,7 @@ def read(path: Path, folder: TokenizerFolder) -> HuggingFaceTokenizer:
     from tokenizers import Tokenizer as Library
 
     with opened(path, _EXPECTED) as file:
-        data = file.read(_MAX_BYTES + 1)
+        data = read_most(file, _MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise FormatError(path, "size", f"over {_MAX_BYTES:,} bytes", _EXPECTED)
     try:
