@@ -159,6 +159,7 @@ class Op:
     touched: Mapping[str, str]
     writes: tuple[str, ...] = ()
     kernels: list[Kernel] = field(default_factory=list)
+    rule: Callable[..., None] | None = None
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
@@ -196,6 +197,17 @@ class Op:
             return function
 
         return register
+
+    def gradient(self, rule: Callable[..., None]) -> Callable[..., None]:
+        """Registers the decorated function as this op's gradient rule.
+
+        rule(backward, node, dy) adds the nodes that compute the gradients of the node's inputs from
+        dy, that of its output (see graph/grad.py). Raises KernelError for a second one.
+        """
+        if self.rule is not None:
+            raise KernelError(f"{self.name} has two gradient rules")
+        self.rule = rule
+        return rule
 
     def dims(self, shapes: Mapping[str, tuple[Any, ...] | None]) -> Dims:
         """Binds dimension letters to sizes.

@@ -12,7 +12,7 @@ from rung.bench.prepare import WORKGROUP, Prepared, prepare, specs_of
 from rung.bench.rows import Row, make_row
 from rung.bench.runner import Entry, rounds, time_by_turns
 from rung.bench.shapes import show
-from rung.bench.targets import Target, lacks, ladder, tokens_of, usable
+from rung.bench.targets import Target, lacks, ladder, planned, tokens_of, usable
 from rung.errors import KernelError, UsageError
 from rung.registry import MANY, Kernel, select
 
@@ -130,7 +130,7 @@ def _selected(target: Target, prepared: Prepared) -> Kernel | None:
     specs, attributes = specs_of(prepared)
     try:
         return select(
-            *(target.op, target.backend, specs, attributes),
+            *(target.op, target.backend, planned(specs), attributes),
             usable=lambda k: usable(k, prepared.case),
         )
     except KernelError:

@@ -118,7 +118,9 @@ class Executor:
 
     backends: greatest priority first; the last one reads host memory and supports every node.
     weights: their host memory. homes: the backends that hold weights and states; a weight without
-    one is wherever it is needed.
+    one is wherever it is needed. states: memory, by name, of states that other executors have as
+    well; the rest are new, and zero. arenas: memory for activations that other executors use by
+    turns with this one, which adds what it needs.
     Raises MemoryLimitError where a backend's memory does not suffice.
     """
 
@@ -133,6 +135,8 @@ class Executor:
         costs: Costs,
         on_compile: Compiling | None = None,
         on_upload: Uploading | None = None,
+        states: Mapping[str, Buffer] | None = None,
+        arenas: dict[str, list[Arena]] | None = None,
     ) -> None:
         self.graph = graph
         self.backends = list(backends)
@@ -143,7 +147,7 @@ class Executor:
         self._costs = costs
         self._on_compile = on_compile
         self._resident: dict[tuple[Tensor, str], Buffer] = {}
-        self._arenas: dict[str, list[Arena]] = {}
+        self._arenas: dict[str, list[Arena]] = {} if arenas is None else arenas
         self._plans: dict[int, _Compiled] = {}
         self._compiled: dict[object, _Compiled] = {}
         self._alone = len(backends) == 1
@@ -156,7 +160,8 @@ class Executor:
             self._inputs[tensor.name] = stored.planes[0].view(np.int32)
         for tensor in graph.of_role("state"):
             backend = homes[tensor].backend if tensor in homes else self._host
-            buffer = backend.allocate(tensor.type, self._shape(tensor))
+            known = (states or {}).get(tensor.name)
+            buffer = known or backend.allocate(tensor.type, self._shape(tensor))
             self._resident[tensor, backend.memory] = buffer
         self._upload(on_upload)
         # What a prompt and what a step needs is compiled now, and not when a user waits for it.
