@@ -22,7 +22,7 @@ const COLUMNS = D / 4u;
 const BANDS = THREADS / COLUMNS; // of a page's positions, where values are summed
 
 var<workgroup> queries: array<f32, EACH * D>;
-var<workgroup> parts: array<vec4<f32>, max(EACH * THREADS, THREADS)>;
+var<workgroup> parts: array<vec4<f32>, EACH * THREADS>;
 var<workgroup> part_totals: array<f32, THREADS>;
 var<workgroup> scores: array<vec4<f32>, EACH * QUADS>;
 
