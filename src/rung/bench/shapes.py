@@ -18,12 +18,12 @@ DECODE, PROMPT = 1, 128
 # Sizes by letter: widths of TinyLlama and its kin, for ops on whole vectors and for those on heads.
 _WIDE = {"N": 2048, "K": 2048, "D": 2048, "F": 5632, "V": 4096, "E": 64}
 _HEADS = {"H": 32, "G": 8, "S": 1, "C": 1024, "D": 128, "F": 128, "E": 64, "P": 16, "L": 64}
+_HEADS |= {"M": _HEADS["G"] * _HEADS["D"]}
 # Dimensions that hang together, or have one size only: as in a step of GPT-2 with 124M weights.
 _UPDATE = {"N": 768 * 3072, "F": 2, "P": 9, "S": 148, "C": 64}
 _SEQUENCES = {"B": 4, "M": 36, "H": 12, "D": 64, "F": 64}
 _CHUNKS = {"C": 4, "R": 256, "D": 768}
 _OWN = {
-    "norm_qkv": {"M": _HEADS["G"] * _HEADS["D"]},
     "adamw": _UPDATE,
     "square_sums": _UPDATE,
     "gradient_factor": _UPDATE,

@@ -152,7 +152,7 @@ def selected(op: Op, backend: str, case: Case) -> Kernel | None:
     """The kernel that inference runs for a case, by default or by RUNG_PIN; None for none."""
     specs, attributes = case_specs(op, case)
     try:
-        return select(*(op, backend, planned(specs), attributes), usable=lambda k: usable(k, case))
+        return select(op, backend, planned(specs), attributes, usable=lambda k: usable(k, case))
     except KernelError:
         return None
 

@@ -49,13 +49,10 @@ from rung.ops.sampling.op import drawn_token, greedy_token
 FAMILIES = ("attention", "embedding", "linear", "loss", "mlp", "norm", "optimizer")
 
 # Fusing neighbors and choosing tokens is for devices that the host starts, and waits for.
-_ON_DEVICES = ("fused", "sampling")
+_ON_DEVICES = ("attention", "embedding", "linear", "mlp", "norm", "fused", "sampling")
 
 # A BLAS library knows matrix products and nothing else; WebGPU has no kernels for training yet.
-_ONLY = {
-    "blas": ("linear",),
-    "webgpu": ("attention", "embedding", "linear", "mlp", "norm", *_ON_DEVICES),
-}
+_ONLY = {"blas": ("linear",), "webgpu": _ON_DEVICES}
 
 
 def load_kernels(backend: str) -> None:

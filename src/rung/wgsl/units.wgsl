@@ -8,8 +8,9 @@
 // each tensor: every name begins with TENSOR.
 //
 //     const TENSOR_UNIT: u32                                  values of a unit
+//     const TENSOR_QUADS: u32                                 the same in vec4s, for #repeat too
 //     const TENSOR_UNITS: u32                                 units of a row
-//     alias TENSOR_Values = array<vec4<f32>, TENSOR_UNIT / 4>
+//     alias TENSOR_Values = array<vec4<f32>, TENSOR_QUADS>
 //     fn TENSOR_quad(unit, i) -> u32                          which four of a row vec4 i of a unit is
 //     fn TENSOR_activations(t, unit) -> TENSOR_Values         the activations that a unit meets
 //     fn TENSOR_values(row, unit) -> TENSOR_Values            the weights of a unit
@@ -20,7 +21,7 @@
 // `finished` multiplies by it, and changes nothing for other types.
 
 const TENSOR_UNITS = WIDTH / TENSOR_UNIT;
-alias TENSOR_Values = array<vec4<f32>, TENSOR_UNIT / 4u>;
+alias TENSOR_Values = array<vec4<f32>, TENSOR_QUADS>;
 
 fn TENSOR_half(word: u32, index: u32) -> f32 {
     let both = unpack2x16float(word);
@@ -64,7 +65,7 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
 }
 #endif
 
-// 16 would take no fewer instructions, and spread the activations that neighbours load.
+// A unit of 16 bytes would spread what neighbours load of the activations over more of memory.
 #if TENSOR_BYTES
 var<storage, read> TENSOR: array<vec2<u32>>;
 const TENSOR_UNIT = 8u;
@@ -90,10 +91,10 @@ fn TENSOR_scale(row: u32, unit: u32) -> f32 {
 }
 #endif
 
-// Converting takes a slow unit of the processor on many GPUs. Bytes become the last bits of floats of
-// 2^23 instead, from which 2^23 is taken: two fast instructions (16 values a cycle by conversion,
-// 30 so, H200). Bytes 1 and 3 of a word stay where they are, and become 256 times as large: DOWN
-// makes up for it, on the activations, which several rows share.
+// Converting takes a slow unit of the processor on many GPUs. Bytes become the last bits of floats
+// of 2^23 instead, from which 2^23 is taken: 31 bytes a cycle, by conversion 16 (a processor of an
+// H200). Bytes 1 and 3 of a word stay where they are, and become 256 times as large: DOWN makes up
+// for it, on the activations, which several rows share.
 const TENSOR_DOWN = vec4(1.0, 0.00390625, 1.0, 0.00390625);
 
 fn TENSOR_signed(word: u32) -> vec4<f32> {
@@ -304,7 +305,7 @@ fn TENSOR_quad(unit: u32, i: u32) -> u32 {
     return (unit / 4u) * 32u + (i / 2u) * 8u + (unit & 3u) * 2u + (i & 1u);
 #endif
 #if TENSOR_IN_ORDER
-    return unit * (TENSOR_UNIT / 4u) + i;
+    return unit * TENSOR_QUADS + i;
 #endif
 }
 
