@@ -131,7 +131,9 @@ class Op:
     flops: Callable[..., float]
     make: Callable[..., Mapping[str, Any]] | None
     touched: Mapping[str, str]
+    writes: tuple[str, ...] = ()
     kernels: list[Kernel] = field(default_factory=list)
+    rule: Callable[..., None] | None = None
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
@@ -169,6 +171,17 @@ class Op:
             return function
 
         return register
+
+    def gradient(self, rule: Callable[..., None]) -> Callable[..., None]:
+        """Registers the decorated function as this op's gradient rule.
+
+        rule(backward, node, dy) adds the nodes that compute the gradients of the node's inputs from
+        dy, that of its output (see graph/grad.py). Raises KernelError for a second one.
+        """
+        if self.rule is not None:
+            raise KernelError(f"{self.name} has two gradient rules")
+        self.rule = rule
+        return rule
 
     def dims(self, shapes: Mapping[str, tuple[Any, ...] | None]) -> Dims:
         """Binds dimension letters to sizes.
@@ -225,6 +238,10 @@ class Op:
             out_type = updated.type
         letters = self.touched.get(self.out, letters_of(self.out))
         traffic += out_type.size_bytes(tuple(bound[letter] for letter in letters))
+        for name in self.writes:  # read above, and written here
+            spec = specs.get(name)
+            if spec is not None:
+                traffic += spec.type.size_bytes(tuple(bound[c] for c in letters_of(name)))
         wanted = {letter: bound[letter] for letter in parameter_names(self.flops)}
         return Cost(float(self.flops(**wanted)), traffic)
 
@@ -254,6 +271,7 @@ def op(
     inplace: str | None = None,
     make: Callable[..., Mapping[str, Any]] | None = None,
     touched: Mapping[str, str] | None = None,
+    writes: Sequence[str] = (),
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declares an op by its float64 reference.
 
@@ -263,7 +281,8 @@ def op(
     that follow from others. inplace: the input that the op updates, which is then also its output.
     make(rng, **case): inputs for the cases, where random normal values will not do.
     touched: dimensions of what is read or written of tensors that a run does not go through whole,
-    such as the rows of a table that are looked up.
+    such as the rows of a table that are looked up. writes: inputs that the op updates besides its
+    output; the reference then returns the output and, after it, each of them as it becomes.
     """
 
     def declare(reference: Callable[..., Any]) -> Op:
@@ -284,6 +303,7 @@ def op(
             flops=flops,
             make=make,
             touched=touched or {},
+            writes=tuple(writes),
         )
         if OPS.setdefault(declared.name, declared) is not declared:
             raise KernelError(f"op {declared.name} is declared twice")

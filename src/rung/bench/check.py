@@ -100,7 +100,7 @@ def _node(
         if value is None:
             tensors.append(None)
             continue
-        role = "state" if name == op.inplace else "input"
+        role = "state" if name == op.inplace or name in op.writes else "input"
         tensor = graph.tensor(name, value.shape, role, value.type)  # type: ignore[arg-type]
         memory[tensor] = value
         tensors.append(tensor)
@@ -120,10 +120,13 @@ def run_case(kernel: Kernel, case: Mapping[str, Any], backend: TeamBackend) -> O
 def reference(
     op: Op, inputs: Mapping[str, StoredTensor | None], case: Mapping[str, Any]
 ) -> NDArray[np.float64]:
-    """What the op means for these inputs, in float64."""
+    """What the op means for these inputs, in float64; what it writes besides, one after another."""
     values = {name: None if v is None else _reference_values(v) for name, v in inputs.items()}
     attributes = {name: case[name] for name in op.attributes}
-    return np.asarray(op.reference(**values, **attributes), np.float64)
+    found = op.reference(**values, **attributes)
+    if op.writes:
+        return np.concatenate([np.asarray(values, np.float64).reshape(-1) for values in found])
+    return np.asarray(found, np.float64)
 
 
 def run_inputs(
@@ -142,12 +145,18 @@ def run_inputs(
         memory[node.output] = _poisoned(backend, node)
     else:
         memory[node.output.root] = copied(memory[node.output.root])
+    for tensor in node.written[1:]:
+        memory[tensor.root] = copied(memory[tensor.root])
     program = CpuProgram(backend.team, [node], [backend.bound(kernel)], memory, None)
     program.submit({})
     program.synchronize()
     result = memory[node.output.root]
     computed_in = kernel.options.get("rate", result.type.name)
-    return Outcome(_values(result), expected, _allowed(result, expected, computed_in))
+    values = _values(result)
+    if op.writes:
+        every = [memory[tensor.root] for tensor in node.written]
+        values = np.concatenate([_values(stored).reshape(-1) for stored in every])
+    return Outcome(values, expected, _allowed(result, expected, computed_in))
 
 
 def _reference_values(value: StoredTensor) -> NDArray[Any]:

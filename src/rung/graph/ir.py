@@ -78,6 +78,12 @@ class Node:
         return [tensor for tensor in self.inputs.values() if tensor is not None]
 
     @property
+    def written(self) -> list[Tensor]:
+        """What it writes: its output, and inputs that it updates besides."""
+        updated = (self.inputs[name] for name in self.op.writes)
+        return [self.output, *(tensor for tensor in updated if tensor is not None)]
+
+    @property
     def specs(self) -> dict[str, TensorSpec | None]:
         """Input specs by parameter name."""
         return {name: t.spec if t is not None else None for name, t in self.inputs.items()}

@@ -106,7 +106,8 @@ class Executor:
 
     backends: greatest priority first; the last one reads host memory and supports every node.
     weights: their host memory. homes: the backends that hold weights and states; a weight without
-    one is wherever it is needed.
+    one is wherever it is needed. states: memory, by name, of states that other executors have as
+    well; the rest are new, and zero.
     Raises MemoryLimitError where a backend's memory does not suffice.
     """
 
@@ -121,6 +122,7 @@ class Executor:
         costs: Costs,
         on_compile: Compiling | None = None,
         on_upload: Uploading | None = None,
+        states: Mapping[str, Buffer] | None = None,
     ) -> None:
         self.graph = graph
         self.backends = list(backends)
@@ -144,7 +146,8 @@ class Executor:
             self._inputs[tensor.name] = stored.planes[0].view(np.int32)
         for tensor in graph.of_role("state"):
             backend = homes[tensor].backend if tensor in homes else self._host
-            buffer = backend.allocate(tensor.type, self._shape(tensor))
+            known = (states or {}).get(tensor.name)
+            buffer = known or backend.allocate(tensor.type, self._shape(tensor))
             self._resident[tensor, backend.memory] = buffer
         self._upload(on_upload)
         # What a prompt and what a step needs is compiled now, and not when a user waits for it.

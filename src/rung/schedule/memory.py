@@ -113,7 +113,8 @@ def lifetimes_by_memory(
         for step in stage.steps:
             for root in dict.fromkeys(tensor.root for tensor in step.node.tensors):
                 use(root, step.backend, index)
-            locations.make(step.node.output.root, step.backend)
+            for tensor in step.node.written:
+                locations.make(tensor.root, step.backend)
             use(step.node.output.root, step.backend, index)
             index += 1
     for copy in outputs:

@@ -50,16 +50,20 @@ def _dependencies(nodes: list[Node]) -> list[set[int]]:
     written: dict[Tensor, int] = {}
     read: dict[Tensor, list[int]] = {}
     result = []
+    # What some node updates in place: mostly states.
+    shared = {t.root for node in nodes for t in node.tensors if t.root.role == "state"}
+    shared |= {node.output.root for node in nodes if node.op.inplace is not None}
     for index, node in enumerate(nodes):
         needed = {made[t.root] for t in node.tensors if t.root in made}
-        for root in dict.fromkeys(t.root for t in node.tensors if t.root.role == "state"):
+        writes = [tensor.root for tensor in node.written]
+        for root in dict.fromkeys(t.root for t in node.tensors if t.root in shared):
             if root in written:
                 needed.add(written[root])
-            if node.output.root is root:
+            if root in writes:
                 needed.update(read.pop(root, []))
                 written[root] = index
             else:
                 read.setdefault(root, []).append(index)
-        made[node.output.root] = index
+        made.update(dict.fromkeys(writes, index))
         result.append(needed - {index})
     return result

@@ -132,5 +132,6 @@ def _copies(placed: Placements, nodes: Sequence[Node], locations: Locations) -> 
         for root in dict.fromkeys(tensor.root for tensor in node.tensors):
             if locations.readable(root, backend) is None:
                 copies.append(locations.copy(root, backend))
-        locations.make(node.output.root, backend)
+        for tensor in node.written:
+            locations.make(tensor.root, backend)
     return copies

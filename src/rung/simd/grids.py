@@ -94,3 +94,18 @@ def spread(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any:
         return target.make_tuple(builder, kind, vectors)
 
     return kind(array, types.int64, types.int64, R), emit
+
+
+@_intrinsic
+def spread_along(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any:
+    """array[row, column + r] in all lanes of vector r, for R values of float32."""
+    kind = types.UniTuple(f32x16, literal(R, 3))
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view, row, column, _ = arguments
+        first = element_pointer(target, builder, array, view, [row, column])
+        places = [builder.gep(first, [I64(r)]) for r in range(kind.count)]
+        vectors = [splat(builder, builder.load(place, align=4), LANES) for place in places]
+        return target.make_tuple(builder, kind, vectors)
+
+    return kind(array, types.int64, types.int64, R), emit

@@ -246,7 +246,7 @@ def waits(nodes: Sequence[Node], memory: Mapping[Tensor, StoredTensor]) -> list[
     for node in nodes:
         # Weights, too: one that was copied for a batch may give its memory to others afterwards.
         reads = [r for t in node.tensors for r in ranges(t)]
-        writes = ranges(node.output)
+        writes = [r for t in node.written for r in ranges(t)]
         last = -1
         for index in range(len(accesses) - 1, -1, -1):
             earlier_reads, earlier_writes = accesses[index]

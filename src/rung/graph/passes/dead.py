@@ -10,7 +10,8 @@ def drop_dead_nodes(graph: Graph) -> Graph:
     wanted = {id(tensor.root) for tensor in graph.outputs}
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.op.inplace is not None or id(node.output.root) in wanted:
+        updates = node.op.inplace is not None or node.op.writes
+        if updates or id(node.output.root) in wanted:
             kept.append(node)
             wanted |= {id(tensor.root) for tensor in node.tensors}
     alive = {id(t) for node in kept for t in (*node.tensors, node.output)}

@@ -1,6 +1,7 @@
 """Linear on the CPU: a ladder for each pair of input types, one file a family of types."""
 
 from rung.ops.linear.cpu import (
+    backward,
     bfloat,
     blocks,
     depth,
@@ -8,12 +9,14 @@ from rung.ops.linear.cpu import (
     f32,
     i8g,
     integers,
+    outer,
     packing,
     prompts,
     rounding,
 )
 
 __all__ = [
+    "backward",
     "bfloat",
     "blocks",
     "depth",
@@ -21,6 +24,7 @@ __all__ = [
     "f32",
     "i8g",
     "integers",
+    "outer",
     "packing",
     "prompts",
     "rounding",

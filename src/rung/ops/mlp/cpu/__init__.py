@@ -1,5 +1,5 @@
 """Elementwise ops on the CPU: as they are, and rounded for products in integers."""
 
-from rung.ops.mlp.cpu import plain, rounded
+from rung.ops.mlp.cpu import backward, plain, rounded
 
-__all__ = ["plain", "rounded"]
+__all__ = ["backward", "plain", "rounded"]

@@ -1,5 +1,5 @@
 """Norms on the CPU: as they are, and rounded for products in integers."""
 
-from rung.ops.norm.cpu import plain, rounded
+from rung.ops.norm.cpu import backward, plain, rounded
 
-__all__ = ["plain", "rounded"]
+__all__ = ["backward", "plain", "rounded"]

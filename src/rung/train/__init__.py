@@ -1,0 +1,1 @@
+"""Training: one step of it, and what goes around that."""
