@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from rung.formats.base import Checkpoint
 from rung.models.config import Config, Rope, weight_shapes
@@ -118,3 +122,15 @@ def write_tokenizer(path: Path, pieces: Sequence[bytes], scores: Sequence[float]
     """A tokenizer.bin at `path`, which is returned."""
     path.write_bytes(tokenizer_bytes(pieces, scores))
     return path
+
+
+@contextmanager
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing that is written reaches the disk: flushing a file fails, as on one that is full."""
+
+    def fsync(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        yield

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import struct
 import sys
 import tempfile
 import time
@@ -25,19 +26,29 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from gguf_models import FAMILIES  # noqa: E402
 from mutate import mutate  # noqa: E402
 from rung.errors import RungError  # noqa: E402
-from rung.formats import llmc_write, native, open_checkpoint  # noqa: E402
+from rung.formats import (  # noqa: E402
+    llmc_state,
+    llmc_tokens,
+    llmc_write,
+    native,
+    open_checkpoint,
+)
 from rung.formats.gguf_write import write as write_gguf  # noqa: E402
 from rung.formats.llama2c_write import write  # noqa: E402
+from rung.models.config import weight_shapes  # noqa: E402
 from rung.tokenizers import Tokenizer, open_tokenizer  # noqa: E402
 from support import (  # noqa: E402
     GPT2,
     tiny_checkpoint,
+    tiny_config,
     tiny_vocabulary,
     tokenizer_bytes,
     write_tokenizer,
@@ -96,6 +107,32 @@ def llmc_seeds(folder: Path) -> Iterator[Seed]:
         llmc_write.write(path, model, kind=kind)
         n_bytes = TENSOR_BYTES * len(model.weights)
         yield Seed(f"llm.c {kind}", path.read_bytes(), open_checkpoint, n_bytes)
+
+
+def training_seeds(folder: Path) -> Iterator[Seed]:
+    """llm.c's token shards, debug state and tokenizer."""
+    path = folder / "seed.bin"
+    for kind in llmc_tokens.KINDS.values():
+        llmc_tokens.write(path, np.arange(300), kind=kind)
+        yield Seed(f"tokens {kind.name}", path.read_bytes(), llmc_tokens.read, TENSOR_BYTES)
+    config = tiny_config(**GPT2 | {"n_layers": 1, "vocab_size": 5, "context_length": 4})
+    x_BT = np.array([[1, 2, 3], [4, 0, 1]], np.int32)
+    gradients = {n: np.ones(shape, np.float32) for n, shape in weight_shapes(config).items()}
+    llmc_state.write(
+        path,
+        config,
+        x_BT=x_BT,
+        y_BT=x_BT,
+        logits_BTV=np.ones((2, 3, 5), np.float32),
+        loss=1.0,
+        gradients=gradients,
+    )
+    n_bytes = TENSOR_BYTES * (len(gradients) + 4)
+    yield Seed("state", path.read_bytes(), lambda p: llmc_state.read(p, config), n_bytes)
+    pieces = [bytes((byte,)) for byte in range(256)] + [b"th", b"the", b"<|endoftext|>"]
+    data = struct.pack("<4i", 20240328, 2, len(pieces), len(pieces) - 1).ljust(1024, b"\0")
+    data += b"".join(bytes((len(piece),)) + piece for piece in pieces)
+    yield Seed("llm.c tokenizer", data, open_tokenizer, 4 * TOKEN_BYTES * len(pieces))
 
 
 def native_seeds(folder: Path) -> Iterator[Seed]:
@@ -157,6 +194,13 @@ def use(loaded: object) -> None:
         loaded.decode(loaded.encode("the sand and 日本\n"))
         loaded.decode(range(loaded.vocab_size))
         return
+    if isinstance(loaded, llmc_tokens.Shard):
+        loaded.tokens.max()
+        return
+    if isinstance(loaded, llmc_state.State):
+        for array in (loaded.logits_BTV, *loaded.gradients.values()):
+            array.max()
+        return
     with suppress(RungError):  # text that is not UTF-8 is told when it is asked for
         list(loaded.metadata.items())
     for weight in loaded.weights.values():
@@ -213,6 +257,7 @@ def fuzz(count: int, seed: int, keep: Path | None) -> Outcome:
         folder = Path(name)
         tokenizer = tokenizer_seed()
         seeds = [*checkpoint_seeds(folder), *llmc_seeds(folder), *native_seeds(folder)]
+        seeds += training_seeds(folder)
         seeds += [*gguf_seeds(folder), *[tokenizer] * 3]
         for good in seeds:  # what is allocated once, at the first read, is not counted
             path = folder / "good.bin"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rung.errors import (
         BackendError,
         ContextError,
+        DataError,
         FormatError,
         KernelError,
         RungError,
@@ -45,6 +46,7 @@ _HOMES = {
     "rung.errors": (
         "BackendError",
         "ContextError",
+        "DataError",
         "FormatError",
         "KernelError",
         "RungError",
@@ -59,6 +61,7 @@ __all__ = [
     "Chat",
     "Completion",
     "ContextError",
+    "DataError",
     "FormatError",
     "Generation",
     "KernelError",

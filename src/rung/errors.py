@@ -27,6 +27,10 @@ class TokenizerError(RungError):
     """A tokenizer that is missing or does not fit its model."""
 
 
+class DataError(RungError):
+    """Training data that is too small, or does not fit the model or the tokenizer."""
+
+
 class ContextError(RungError):
     """A prompt that does not fit the model's context."""
 

@@ -12,7 +12,19 @@ import typer
 from typer.core import TyperGroup
 
 from rung import __version__
-from rung.cli import bench, chat, convert, devices, generate, info, kernels, plan, tokenize, tune
+from rung.cli import (
+    bench,
+    chat,
+    convert,
+    data,
+    devices,
+    generate,
+    info,
+    kernels,
+    plan,
+    tokenize,
+    tune,
+)
 from rung.cli.errors import exit_codes
 from rung.cli.streams import open_missing, use_utf8
 
@@ -66,6 +78,7 @@ app.command("chat")(chat.chat)
 app.command("tokenize")(tokenize.tokenize)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
+app.command("data")(data.data)
 app.command("devices")(devices.devices)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rung.cli import options, show
+from rung.cli.info_training import training_facts, training_text
 from rung.errors import RungError, UsageError
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ def info(
 ) -> None:
     """Describe a model: its shape, its storage, its tokenizer, and the memory it needs.
 
-    Nothing is loaded but the file's header. Memory is for one sequence of --context tokens.
+    Nothing is loaded but the file's header. Memory is for one sequence of --context tokens. Of
+    token shards, and of what rung data wrote, it tells what there is to train with.
     """
+    if model is not None and (found := training_facts(model)) is not None:
+        print(json_format.dumps(found, indent=2) if json else training_text(found))
+        return
     from rung.engine.model import built_in_model
     from rung.engine.options import check_activations, check_cache_type
     from rung.formats import open_checkpoint

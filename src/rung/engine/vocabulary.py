@@ -54,3 +54,17 @@ def tokenizer_at(path: Path, *, tokenizer: Path | None = None) -> Tokenizer:
     if any(known.recognises(head) for known in FORMATS):
         return checkpoint_tokenizer(open_checkpoint(path))
     return open_tokenizer(path)
+
+
+def tokenizer_file(path: Path) -> Path:
+    """The file that `tokenizer_at` takes the tokenizer of `path` from."""
+    if hub.is_reference(path):
+        path = hub.download(path)
+    if path.is_dir():
+        return find_tokenizer(path, 0) or path
+    if not is_tokenizer(path):
+        head = read_head(path, _HEAD_BYTES, "a model or a tokenizer")
+        if any(known.recognises(head) for known in FORMATS):
+            checkpoint = open_checkpoint(path)
+            return find_tokenizer(checkpoint.path, checkpoint.config.vocab_size) or path
+    return path

@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from rung.errors import FormatError
+from rung.formats.json_fields import read_object
 from rung.formats.safetensors_file import parse_object
 from rung.formats.sizes import MOST
 from rung.models.config import Config
@@ -29,6 +30,12 @@ def config_from_json(path: Path, text: str) -> Config:
     """The Config in `text`. Raises FormatError, naming the file, for a field that cannot be."""
     values = parse_object(path, "config", text)
     config: Config = _built(path, "config", Config, values)
+    return config
+
+
+def read_config(path: Path) -> Config:
+    """The Config in a JSON file. Raises FormatError as `config_from_json`, and for no such file."""
+    config: Config = _built(path, "config", Config, read_object(path, "a Config as JSON").values)
     return config
 
 

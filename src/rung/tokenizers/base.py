@@ -50,6 +50,13 @@ class Tokenizer(ABC):
             return [self.bos_id, *ids]
         return ids
 
+    def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        """Ids of many texts, each with whether it goes on from another; no BOS, no control tokens.
+
+        The same ids as `encode` gives, in less time where the tokenizer can use several cores.
+        """
+        return [self.encode(text, bos=False, joined=joined) for text, joined in pieces]
+
     @abstractmethod
     def _encode(self, text: str, *, special: bool, joined: bool) -> list[int]:
         """Token ids of valid `text`, without BOS."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tokenizers.pre_tokenizers import PreTokenizer
 
 MAGIC = 20240328
-_HEADER = struct.Struct("<256i")
+HEADER = struct.Struct("<256i")
 _EXPECTED = "an llm.c tokenizer"
-_MAX_TOKENS = 1 << 20
+MAX_TOKENS = 1 << 20
 _FIRST_EOT = 50256  # of version 1, whose header does not say
 
 
@@ -90,14 +90,14 @@ def read(path: Path) -> LlmcTokenizer:
     Raises FormatError for a file that is damaged, or has no token for some byte.
     """
     with opened(path, _EXPECTED) as file:
-        head = file.read(_HEADER.size)
-        if len(head) < _HEADER.size or not recognises(head):
+        head = file.read(HEADER.size)
+        if len(head) < HEADER.size or not recognises(head):
             raise FormatError(path, "content", "too short or another file", _EXPECTED)
-        _, version, n_tokens, end_of_text, *_ = _HEADER.unpack(head)
+        _, version, n_tokens, end_of_text, *_ = HEADER.unpack(head)
         if version not in (1, 2):
             raise FormatError(path, "version", version, "1 or 2")
-        if not 256 <= n_tokens <= _MAX_TOKENS:
-            raise FormatError(path, "number of tokens", n_tokens, f"256 to {_MAX_TOKENS}")
+        if not 256 <= n_tokens <= MAX_TOKENS:
+            raise FormatError(path, "number of tokens", n_tokens, f"256 to {MAX_TOKENS}")
         body = file.read(256 * n_tokens + 1)
     end_of_text = _FIRST_EOT if version == 1 else end_of_text
     if not 0 <= end_of_text < n_tokens:
