@@ -28,7 +28,7 @@ from rung.storage import F32, StoredTensor, stored
 
 Array = NDArray[np.float32]
 
-_CHEAP: tuple[Op, ...] = (ops.gelu, ops.swiglu_pair, ops.layer_norm, ops.rms_norm)
+CHEAP: tuple[Op, ...] = (ops.gelu, ops.swiglu_pair, ops.layer_norm, ops.rms_norm)
 """Ops that `recompute` computes twice: next to nothing beside a product of their output."""
 
 
@@ -356,7 +356,7 @@ class TrainStep:
                 self._forward.tensors[LOSS],
                 self._weights,
                 accumulate=program == "accumulate",
-                recompute=_CHEAP if self._recompute else (),
+                recompute=CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
 

@@ -11,7 +11,6 @@ summed in the order of the depth, whatever the tile, the run or the part it fall
 
 # T tokens, K input width, N output width; R×C tile of rows × vectors, X columns of a panel
 
-import numpy as np
 from numba.extending import register_jitable
 
 from rung.ops.linear.gradient import linear_backward_w, linear_backward_x
@@ -166,9 +165,7 @@ def linear_backward_w_outer(part, parts, dw_NK, dy_TN, x_TK, add):
                 for row in range(0, whole, ROWS):
                     place = row // ROWS * DEPTH
                     n = block + row
-                    _w_tile(
-                        block_XR, place, 0, steps, panel_KX, dw_NK, n, k, width, fresh, edge_RX
-                    )
+                    _w_tile(block_XR, place, 0, steps, panel_KX, dw_NK, n, k, width, fresh, edge_RX)
                 if whole < rows:  # the last rows, as many as there are
                     n, place = block + whole, whole // ROWS * DEPTH
                     _copy_rows(dw_NK, n, k, last_RX, 0, 0, rows - whole, width)
