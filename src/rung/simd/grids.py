@@ -16,7 +16,8 @@ from numba.extending import intrinsic
 from rung.simd.elements import as_float, element_ir
 from rung.simd.emit import I64, element_pointer, literal, load_vector, splat, store_vector
 from rung.simd.lanes import LANES
-from rung.simd.vectors import f32x16
+from rung.simd.pieces import transposed
+from rung.simd.vectors import f32x16, vector_ir
 
 _intrinsic = intrinsic(prefer_literal=True)
 
@@ -109,3 +110,25 @@ def spread_along(context: Any, array: Any, row: Any, column: Any, R: Any) -> Any
         return target.make_tuple(builder, kind, vectors)
 
     return kind(array, types.int64, types.int64, R), emit
+
+
+@_intrinsic
+def transpose(
+    context: Any, array: Any, row: Any, column: Any, to: Any, to_row: Any, to_column: Any
+) -> Any:
+    """to[to_row + c, to_column + r] = array[row + r, column + c] for 16 × 16 values of float32."""
+    kind = vector_ir(f32x16)
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, place = arguments[:3], arguments[3:]
+        rows = [
+            load_vector(builder, pointer, kind, 4)
+            for pointer in _pointers(target, builder, array, source, LANES, 1)
+        ]
+        places = _pointers(target, builder, to, place, LANES, 1)
+        for vector, pointer in zip(transposed(builder, rows), places, strict=True):
+            store_vector(builder, vector, pointer, 4)
+        return target.get_dummy_value()
+
+    places = (types.int64, types.int64)
+    return types.void(array, *places, to, *places), emit

@@ -214,6 +214,7 @@ maximum = _lanewise("maxnum", 2)
 minimum = _lanewise("minnum", 2)
 nearest = _lanewise("rint", 1)
 absolute = _lanewise("fabs", 1)
+square_root = _lanewise("sqrt", 1)
 
 
 @_kernel_intrinsic
@@ -380,6 +381,7 @@ __all__ = [
     "minimum",
     "nearest",
     "rows_fma",
+    "square_root",
     "store",
     "store_int8",
     "store_some",

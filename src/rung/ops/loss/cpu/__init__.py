@@ -1,5 +1,5 @@
 """The loss on the CPU."""
 
-from rung.ops.loss.cpu import plain
+from rung.ops.loss.cpu import lanes, plain
 
-__all__ = ["plain"]
+__all__ = ["lanes", "plain"]

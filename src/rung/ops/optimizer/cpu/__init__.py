@@ -1,5 +1,5 @@
 """The optimizer on the CPU."""
 
-from rung.ops.optimizer.cpu import plain
+from rung.ops.optimizer.cpu import lanes, plain
 
-__all__ = ["plain"]
+__all__ = ["lanes", "plain"]

@@ -1,4 +1,4 @@
-"""The optimizer on the CPU: LLVM's own vectors run at the speed of memory, which is the limit."""
+"""The optimizer on the CPU: 1 is the formula, value by value."""
 
 # N values of a weight, S tensors with C partial sums each, P numbers, F = 2: norm and factor
 
@@ -44,7 +44,7 @@ def gradient_factor_plain(part, parts, sums_SC, numbers_P, f_F):
     f_F[1] = scale * clip / norm if 0 < clip < norm else scale
 
 
-@adamw.kernel("cpu", 1, why="LLVM's own vectors", split=Split("N", _RUN))
+@adamw.kernel("cpu", 1, why="the formula, value by value", split=Split("N", _RUN))
 def adamw_plain(part, parts, w_N, m_N, v_N, g_N, factor_F, numbers_P, decays):
     start, stop = span(part, parts, w_N.shape[0], _RUN)
     one = np.float32(1)
