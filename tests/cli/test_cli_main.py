@@ -15,7 +15,7 @@ from rung.cli import show
 from rung.formats.llama2c_write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 
-COMMANDS = ["generate", "chat", "info", "convert", "devices", "kernels", "bench"]
+COMMANDS = ["generate", "chat", "info", "convert", "data", "devices", "kernels", "bench"]
 
 
 def test_version(shell):

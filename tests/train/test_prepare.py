@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -225,8 +226,10 @@ def test_a_failure_leaves_what_was_there(
         with pytest.raises(KeyboardInterrupt):
             prepare(sources, output, options, vocabulary=vocabulary, progress=fail)
     elif what == "disk":
-        with full_disk(monkeypatch), pytest.raises(RungError, match="No space left on device"):
+        with full_disk(monkeypatch), pytest.raises(RungError) as caught:
             made(text, output, vocabulary, replace=True)
+        expected = f"{output}/tokenizer.json cannot be written (No space left on device)"
+        assert str(caught.value).startswith(expected)
     else:
         options = replace(options, reading=Reading(field="body"))
         with pytest.raises(FormatError, match="field 'body' is missing"):
@@ -275,3 +278,39 @@ def test_numbers_out_of_range() -> None:
         Options(reading=Reading(), shard_tokens=0)
     with pytest.raises(UsageError, match="--val is 1"):
         Options(reading=Reading(), validation=1)
+
+
+def test_ctrl_c_is_heard_while_a_tokenizer_is_trained(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    released = Event()
+
+    def interrupted(self: Thread, timeout: float | None = None) -> None:
+        taken.append("interrupted")
+        raise KeyboardInterrupt
+
+    def seen(*_: object) -> None:
+        released.wait(10)  # the library asks for the next text only when Ctrl-C has come
+
+    monkeypatch.setattr(Thread, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(
+            find_sources([text]),
+            tmp_path / "out",
+            Options(reading=Reading()),
+            vocabulary=300,
+            progress=seen,
+        )
+    released.set()
+    assert taken == ["interrupted"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mistake_in_a_later_line_is_told_while_a_tokenizer_is_trained(
+    text: Path, tmp_path: Path
+) -> None:
+    text.write_text(text.read_text() + '{"body": 1}\n')
+    with pytest.raises(FormatError, match="field 'text' is missing"):
+        made(text, tmp_path / "out", 300)
+    assert list(tmp_path.iterdir()) == [text]

@@ -58,9 +58,15 @@ def test_constant_is_constant(schedule: Schedule, step: int) -> None:
         assert schedule.rate(step) == schedule.peak
 
 
+def test_wsd_falls_over_a_fifth() -> None:
+    schedule = Schedule(kind="wsd", peak=1.0, steps=35)
+    assert [schedule.rate(step) < 1 for step in (27, 28, 29)] == [False, False, True]
+    assert schedule.rate(29) == pytest.approx(1 - math.sqrt(1 / 7))
+
+
 @given(schedules(("wsd",)))
 def test_wsd_keeps_the_peak_until_it_falls(schedule: Schedule) -> None:
-    falls = schedule.steps - math.ceil(schedule.decay * schedule.steps)
+    falls = schedule.steps - math.ceil(round(schedule.decay * schedule.steps, 6))
     for step in range(schedule.warmup, max(falls, schedule.warmup) + 1):
         if step < schedule.steps:
             assert schedule.rate(step) == pytest.approx(schedule.peak)

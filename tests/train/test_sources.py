@@ -18,7 +18,7 @@ from rung.train.data.encode import encoded, in_memory, separation
 from rung.train.data.sources import Piece, Reading, find_sources, pieces
 from rung.train.data.split import LONG, Splitter
 from support import tiny_vocabulary, write_tokenizer
-from vocabularies import LINES, bpe_metadata
+from vocabularies import LINES, bpe_metadata, byte_level_library
 
 TEXT = "\n".join(LINES) + "\n\nA line.\n\n\nAnother!\r\nAnd  two   more.\n"
 
@@ -71,8 +71,7 @@ def test_a_folder_gives_its_files_in_order(tmp_path: Path) -> None:
 def test_a_text_file_is_one_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "text.txt", "\ufeff" + TEXT)
     monkeypatch.setattr(sources_module, "_BLOCK_BYTES", 7)  # cuts characters
-    monkeypatch.setattr(sources_module, "PIECE_CHARACTERS", 10)
-    cut = found(path)
+    cut = found(path, piece=10)
     assert texts(cut) == [TEXT]
     assert len(cut) > 20
     assert [p.starts for p in cut] == [True] + [False] * (len(cut) - 1)
@@ -154,12 +153,14 @@ def tokenizer_named(name: str, folder: Path) -> Tokenizer:
 
 
 @pytest.mark.parametrize("name", [*PRES, "llama2.c"])
-def test_pieces_change_no_token(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pieces_change_no_token(tmp_path: Path, name: str) -> None:
     tokenizer = tokenizer_named(name, tmp_path)
     path = write(tmp_path / "text.txt", TEXT)
-    monkeypatch.setattr(sources_module, "PIECE_CHARACTERS", 40)
-    assert len(found(path)) > 10
-    data = in_memory(find_sources([path]), tokenizer, validation=0.0, separator="none")
+    reading = Reading(piece=40)
+    assert len(found(path, piece=40)) > 10
+    data = in_memory(
+        find_sources([path]), tokenizer, reading=reading, validation=0.0, separator="none"
+    )
     assert data.train.shards[0].tolist() == tokenizer.encode(TEXT, bos=False)
     assert data.validation is None
 
@@ -221,13 +222,16 @@ def test_nothing_to_train_with(tmp_path: Path) -> None:
         in_memory(find_sources([path]), tokenizer)
 
 
-def test_pieces_of_a_tokenizer_json_on_all_cores(tmp_path: Path) -> None:
-    from vocabularies import byte_level_library
-
-    byte_level_library().save(str(tmp_path / "tokenizer.json"))
-    tokenizer = open_tokenizer(tmp_path)
-    texts = [*LINES, "", "<|begin|>"]
-    one = [tokenizer.encode(text, bos=False) for text in texts]
-    assert tokenizer.encode_pieces([(text, False) for text in texts]) == one
+@pytest.mark.parametrize("name", ["tokenizer.json", "qwen2", "llama2.c"])
+def test_many_pieces_are_encoded_as_each_alone(tmp_path: Path, name: str) -> None:
+    if name == "tokenizer.json":
+        byte_level_library().save(str(tmp_path / name))
+        tokenizer = open_tokenizer(tmp_path)
+    else:
+        tokenizer = tokenizer_named(name, tmp_path)
+    texts = [*LINES, "", "a<tool>b  \n", "<|begin|>"]
+    pieces = [(text, i % 2 == 1) for i, text in enumerate(texts)]
+    one = [tokenizer.encode(text, bos=False, joined=joined) for text, joined in pieces]
+    assert tokenizer.encode_pieces(pieces) == one
     with pytest.raises(TokenizerError, match="half a character"):
         tokenizer.encode_pieces([("\ud800", False)])

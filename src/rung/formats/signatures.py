@@ -26,6 +26,7 @@ _PREFIXES = (
     (struct.pack("<i", 20240327), "llm.c debug state, not a model"),
     (struct.pack("<i", 20240328), "an llm.c tokenizer"),
     (struct.pack("<i", 20240520), "llm.c training tokens, not a model"),
+    (struct.pack("<i", 20240522), "llm.c questions to evaluate with, not a model"),
     (struct.pack("<i", 20240801), "llm.c training tokens, not a model"),
     (struct.pack("<i", 20240803), "an llm.c checkpoint of Llama 3"),
 )

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rung.errors import TokenizerError
+from rung.tokenizers.base import require_utf8
 from rung.tokenizers.pieces import PieceTokenizer, Vocabulary
 from rung.tokenizers.splitting import Splitting
 
@@ -52,6 +53,24 @@ class ByteLevelTokenizer(PieceTokenizer):
             self._require_bytes(text)
         ids: list[int] = self._library.encode(text, add_special_tokens=False).ids
         return ids
+
+    def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> list[list[int]]:
+        """As `Tokenizer.encode_pieces`, on all cores; what lies between added tokens, at once."""
+        for text, _ in pieces:
+            require_utf8(text)
+            if self._missing_bytes:
+                self._require_bytes(text)
+        split = [list(self._added.split(text)) for text, _ in pieces]
+        plain = [part for parts in split for part in parts if isinstance(part, str)]
+        encodings = iter(self._library.encode_batch_fast(plain, add_special_tokens=False))
+        return [
+            [
+                token
+                for part in parts
+                for token in ((part,) if isinstance(part, int) else next(encodings).ids)
+            ]
+            for parts in split
+        ]
 
     def _bytes(self, token: int) -> bytes:
         return spelled_bytes(self.vocabulary.pieces[token])

@@ -8,7 +8,7 @@ Then, with p going from 0 at the first step after it to 1 at the step that would
     cosine    min + (peak - min) · (1 + cos π p) / 2
     wsd       the peak, then min + (peak - min) · (1 - √p) with p over the last `decay` of steps
 
-So no step is spent at a rate of 0. llm.c has the same rates.
+So no step is spent at a rate of 0. llm.c has the same rates, but no warm-up before constant.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class Schedule:
         """p: how much of the fall is over."""
         start = self.warmup
         if self.kind == "wsd":
-            start = max(start, self.steps - math.ceil(self.decay * self.steps))
+            falling = math.ceil(round(self.decay * self.steps, 6))  # 0.2 · 35 is 7.000000000000001
+            start = max(start, self.steps - falling)
         if step >= self.steps:
             return 1.0
         return (step - start) / (self.steps - start) if step > start else 0.0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rung.errors import DataError, UsageError
 from rung.formats import llmc_tokens
+from rung.formats.files import replacing
 from rung.tokenizers import Tokenizer, llmc_write, open_tokenizer
 from rung.train.data.encode import Encoded, check_separator, encoded, separation, splitter_for
 from rung.train.data.manifest import MANIFEST, Manifest
@@ -93,8 +94,8 @@ def prepare(
             shards=writer.facts(),
             sources=writer.sources(),
         )
-        text = manifest.to_json()
-        (stage / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+        with replacing(stage / MANIFEST) as file:
+            file.write(manifest.to_json().encode())
     return manifest
 
 

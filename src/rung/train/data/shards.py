@@ -14,6 +14,10 @@ from rung.train.data.manifest import SPLITS, ShardFacts, SourceFacts
 from rung.train.data.sources import Source
 
 
+class _Abandoned(BaseException):
+    """What ends the writing of a shard that is not wanted any more."""
+
+
 class _Split:
     """The shards of train or val: one is open, and the next follows when it has `most` ids."""
 
@@ -55,9 +59,9 @@ class _Split:
         )
         self._shard, self._largest = None, 0
 
-    def abandon(self, error: BaseException) -> None:
-        """Leaves nothing of the open shard."""
-        self._open.__exit__(type(error), error, error.__traceback__)
+    def abandon(self) -> None:
+        """Leaves nothing of the open shard, if there is one."""
+        self._open.__exit__(_Abandoned, _Abandoned(), None)
 
     def _next(self) -> llmc_tokens.ShardWriter:
         path = self._folder / f"{self._name}_{len(self.facts):06d}.bin"
@@ -80,12 +84,15 @@ class ShardSet:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        for split in self._splits.values():
-            if error is None:
-                split.finish()
-            else:
-                split.abandon(error)
+    def __exit__(self, kind: object, _error: object, _trace: object) -> None:
+        splits = self._splits.values()
+        try:
+            for split in splits:
+                if kind is None:
+                    split.finish()
+        finally:
+            for split in splits:
+                split.abandon()
 
     @property
     def counts(self) -> dict[str, int]:

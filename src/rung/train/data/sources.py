@@ -27,7 +27,6 @@ TEXT_SUFFIXES = (".txt", ".md")
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLOCK_BYTES = 1 << 20
-PIECE_CHARACTERS = 1 << 16
 _BOM = "\ufeff"
 _MOST_DOCUMENT = 1 << 28  # characters, or bytes of a line: a document like that is a mistake
 
@@ -49,11 +48,13 @@ class Reading:
     field: that of a JSONL line which holds the text.
     split_at: the text that stands between documents of a text file; "" where a file is one.
     whole: documents are not cut into pieces, for tokenizers that cannot go on within a text.
+    piece: how many characters a piece has at least; at most, about twice as many.
     """
 
     field: str = "text"
     split_at: str = ""
     whole: bool = False
+    piece: int = 1 << 16
 
 
 WHOLE_FILES = Reading()
@@ -139,8 +140,8 @@ def _file_pieces(source: Source, reading: Reading, splitter: Splitter) -> Iterat
         held, size_bytes = "", first
         for text, size_bytes in _texts(source, first, last):
             held += text
-            while not reading.whole and len(held) > 2 * PIECE_CHARACTERS:
-                place = _break(held, PIECE_CHARACTERS)
+            while not reading.whole and len(held) > 2 * reading.piece:
+                place = _break(held, reading.piece)
                 yield Piece(held[:place], validation, starts, False, size_bytes)
                 held, starts = held[place:], False
         yield Piece(held, validation, starts, last == source.size_bytes, size_bytes)
@@ -152,10 +153,10 @@ def _document_pieces(text: str, cut: int, size_bytes: int, reading: Reading) -> 
     for validation, first, last in ((False, 0, cut), (True, cut, len(text))):
         while first < last:
             rest = last - first
-            if reading.whole or rest <= 2 * PIECE_CHARACTERS:
+            if reading.whole or rest <= 2 * reading.piece:
                 length = rest
             else:
-                length = _break(text[first : first + 2 * PIECE_CHARACTERS], PIECE_CHARACTERS)
+                length = _break(text[first : first + 2 * reading.piece], reading.piece)
             stop = first + length
             yield Piece(text[first:stop], validation, first == 0, stop == len(text), size_bytes)
             first = stop

@@ -32,6 +32,10 @@ def staged(folder: Path, *, replace: bool) -> Iterator[Path]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise RungError(f"{folder} cannot be written ({reason}); nothing was changed") from error
+    except RungError as error:
+        if str(stage) not in str(error) or type(error) is not RungError:
+            raise
+        raise RungError(str(error).replace(str(stage), str(folder))) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -63,8 +67,8 @@ def _swap(stage: Path, folder: Path) -> None:
         folder.rename(old)
     try:
         stage.rename(folder)
-    except OSError:
-        if had:
+    except BaseException:  # Ctrl-C, too
+        if had and not folder.exists():
             old.rename(folder)
         raise
     if had:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 
-from rung.formats.files import read_head
+from rung.formats.files import read_head, replacing
 from rung.tokenizers import Tokenizer, llmc, open_tokenizer, sentencepiece_model
 from rung.tokenizers.folder import SETTINGS
 from rung.train.data.manifest import Manifest
@@ -45,11 +44,16 @@ def copy_tokenizer(path: Path, folder: Path) -> str:
         name, settings = "tokenizer.json", SETTINGS
     else:
         name, settings = "tokenizer.bin", ()
-    shutil.copyfile(path, folder / name)
+    _copy(path, folder / name)
     for setting in settings:
         if (path.parent / setting).is_file():
-            shutil.copyfile(path.parent / setting, folder / setting)
+            _copy(path.parent / setting, folder / setting)
     return name
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as file:
+        file.write(source.read_bytes())
 
 
 def tokenizer_of(folder: Path, manifest: Manifest) -> Tokenizer | None:
