@@ -81,7 +81,7 @@ def _show(found: list[Check]) -> None:
         for row in found
     ]
     columns = ["", "expected", "found", "difference", "allowed", "", "worst at"]
-    print_table(columns, rows, title="differences as shares of the largest expected value")
+    print_table(columns, rows, title="differences as shares of a weight's largest value")
     wrong = [row.name for row in found if not row.ok]
     print(f"{len(wrong)} of {len(found)} are off: {', '.join(wrong)}" if wrong else "all is well")
 

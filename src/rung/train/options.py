@@ -90,7 +90,7 @@ class TrainOptions:
         if not 0 < self.lr < math.inf:
             raise UsageError(f"--lr is {self.lr}, expected a positive number")
         if not 0 < self.epsilon < math.inf:
-            raise UsageError(f"--epsilon is {self.epsilon}, expected a positive number")
+            raise UsageError(f"--eps is {self.epsilon}, expected a positive number")
         for name in ("beta1", "beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(f"--{name} is {getattr(self, name)}, expected 0 to less than 1")

@@ -77,6 +77,7 @@ class Trainer:
         self._begun_s = 0.0  # after the first step of this process, which is step _first
         self._first = session.state.step + 1
         self._step_s = 0.0
+        self._saved = session.state.step  # in a run that goes on
 
     def run(self, stop: Callable[[], bool]) -> bool:
         """Whether the run reached its end; False where `stop` said so, asked after each step."""
@@ -225,7 +226,10 @@ class Trainer:
 
     def _save(self) -> None:
         session = self._session
+        if self._saved == self._state.step > 0:
+            return
         path = session.run.save(session.step, session.options, self._state, data=session.identity)
+        self._saved = self._state.step
         self._reporter.saved(self._state.step, path)
 
     def _failed(self, what: str, value: float, lr: float) -> RungError:

@@ -19,9 +19,7 @@ _EPSILON, _DECAY = int(Numbers.EPSILON), int(Numbers.WEIGHT_DECAY)
 _CORRECTION1, _CORRECTION2 = int(Numbers.CORRECTION1), int(Numbers.CORRECTION2)
 
 
-@square_sums.kernel(
-    "cpu", 2, why="sixteen lanes for a while, then float64", split=Split("C", 4)
-)
+@square_sums.kernel("cpu", 2, why="sixteen lanes for a while, then float64", split=Split("C", 4))
 def square_sums_lanes(part, parts, sums_SC, g_N, slot):
     C = sums_SC.shape[1]
     g_1N = g_N.reshape(1, g_N.shape[0])
