@@ -27,15 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import FormatError, RungError, UsageError
-from rung.formats import native
+from rung.formats import gguf, native
 from rung.formats.base import Checkpoint
-from rung.formats.files import replacing, replacing_folder
+from rung.formats.files import read_head, replacing, replacing_folder
 from rung.formats.gguf_vocabulary import VOCABULARY_FILE, write_vocabulary
 from rung.formats.json_fields import Fields, read_object
 from rung.formats.safetensors_file import Planned, open_safetensors, pack_header
 from rung.models.config import Config
 from rung.storage import StoredTensor, stored
-from rung.tokenizers import is_tokenizer
 from rung.train.data.tokenizer_files import TOKENIZER_FILES, copy_tokenizer
 from rung.train.options import TrainOptions, options_from_json
 from rung.train.step import TrainStep
@@ -282,7 +281,7 @@ def _write_moments(path: Path, step: TrainStep) -> None:
 
 def carry_tokenizer(path: Path, folder: Path) -> None:
     """Copies a tokenizer into a folder; of a GGUF file, which may hold a model, the vocabulary."""
-    if is_tokenizer(path) and path.open("rb").read(4) == b"GGUF":
+    if gguf.recognises(read_head(path, 4, "a tokenizer")):
         write_vocabulary(path, folder / VOCABULARY_FILE)
     else:
         copy_tokenizer(path, folder)
