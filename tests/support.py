@@ -8,14 +8,16 @@ import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 from rung.formats.base import Checkpoint
 from rung.models.config import Config, Rope, weight_shapes
 from rung.storage import F32, StoredTensor, quantize, storage_type, stored
+
+if TYPE_CHECKING:
+    import pytest
 
 TINY = {
     "dim": 16,

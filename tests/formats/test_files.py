@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from rung.errors import UsageError
-from rung.formats.files import replacing
+from rung.formats.files import opened, read_most, replacing
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
@@ -44,3 +45,18 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
         fail_half_way()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(1000))
+    with opened(path, "a file") as file:
+        file.read(1)  # its buffer is there
+        tracemalloc.start()
+        rest = read_most(file, 1 << 28)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert len(rest) == 999
+        assert peak < 10_000
+        file.seek(0)
+        assert len(read_most(file, 7)) == 7

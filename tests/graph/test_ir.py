@@ -6,7 +6,7 @@ import pytest
 
 from rung import ops
 from rung.errors import GraphError
-from rung.graph.ir import Graph, R, T, concrete
+from rung.graph.ir import Graph, R, Role, T, concrete
 from rung.graph.passes import (
     drop_dead_nodes,
     fuse_rounding,
@@ -168,3 +168,26 @@ def test_a_norm_that_is_only_rounded_ends_in_int8() -> None:
 def test_a_norm_with_another_reader_stays() -> None:
     graph = drop_dead_nodes(fuse_rounding(quantize_activations(_normed_product(kept=True))))
     assert [node.op.name for node in graph.nodes] == ["rms_norm", "quantize_blocks", "linear"]
+
+
+def _adam(*, role: Role = "state") -> Graph:
+    """One update of a weight whose first moment has a role."""
+    graph = Graph("update")
+    roles: tuple[Role, ...] = ("state", role, "state", "state", "input", "input")
+    tensors = [
+        graph.tensor(name, (size,), role)
+        for name, size, role in zip("wmvgfn", (8, 8, 8, 8, 2, 9), roles, strict=True)
+    ]
+    graph.add(ops.adamw, *tensors, name="updated", decays=True)
+    return graph
+
+
+def test_nodes_that_update_states_stay_and_say_what_they_write() -> None:
+    graph = drop_dead_nodes(_adam())
+    assert [tensor.root.name for tensor in graph.nodes[0].written] == ["w", "m", "v"]
+
+
+@pytest.mark.parametrize("role", ["weight", "input"])
+def test_verify_refuses_updates_of_what_does_not_change(role: Role) -> None:
+    with pytest.raises(GraphError, match="updates m, which is neither state nor activation"):
+        _adam(role=role).verify()

@@ -8,6 +8,7 @@ import pytest
 
 from rung import ops
 from rung.errors import KernelError
+from rung.graph.ir import T
 from rung.registry import OPS, Op, Split, TensorSpec, check_pins, op, select
 from rung.storage import F32
 
@@ -106,3 +107,12 @@ def test_cost_counts_operations_and_bytes() -> None:
     cost = ops.linear.cost(shapes, specs)
     assert cost.flops == 2 * 2 * 64 * 8
     assert cost.bytes == 4 * (2 * 64 + 8 * 64 + 2 * 8)
+
+
+def test_a_kernel_for_a_known_number_of_tokens_is_not_taken_where_nobody_knows_it() -> None:
+    ops.load_kernels("cpu")
+    weights = {"w_NK": TensorSpec((64, 32), F32), "b_N": None}
+    known = {"x_TK": TensorSpec((256, 32), F32)} | weights
+    unknown = {"x_TK": TensorSpec((T, 32), F32)} | weights
+    assert select(ops.linear, "cpu", known, {}, pins="").version == 5
+    assert select(ops.linear, "cpu", unknown, {}, pins="").version == 4

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rung.errors import UsageError
+from rung.train.memory import memory_bytes
 from rung.train.step import AdamW, TrainStep
 from support import GPT2, tiny_checkpoint
 
@@ -163,6 +164,15 @@ def test_chunks_of_logits_and_recomputation_change_rounding_at_most() -> None:
             assert _difference(step.gradient(name), expected[name]) <= 2e-6, name
         # Logits of 12 rows of 36, and no outputs of norms and activations.
         assert step.describe()["activations"] < 0.6 * activations
+
+
+@pytest.mark.parametrize("options", [{}, {"chunk_rows": 12, "recompute": True}])
+def test_memory_is_told_before_it_is_taken(options: dict[str, Any]) -> None:
+    with _step(CONFIGS["llama"], **options) as step:
+        step.loss_and_gradients(*_batch(0))
+        step.loss(*_batch(0))  # in the same memory
+        told = memory_bytes(step.config, sequences=B, tokens=T, **options)
+        assert step.describe() == told
 
 
 def test_a_run_goes_on_with_its_parameters_moments_and_steps() -> None:

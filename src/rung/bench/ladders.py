@@ -12,7 +12,7 @@ from rung.bench.prepare import Prepared, prepare, specs_of
 from rung.bench.rows import Row, make_row
 from rung.bench.runner import Entry, rounds, time_by_turns
 from rung.bench.shapes import show
-from rung.bench.targets import Target, lacks, ladder
+from rung.bench.targets import Target, lacks, ladder, planned
 from rung.errors import KernelError, UsageError
 from rung.registry import Kernel, select
 
@@ -119,7 +119,10 @@ def _kernels(target: Target, prepared: Prepared, versions: Sequence[int]) -> lis
 def _selected(target: Target, prepared: Prepared) -> Kernel | None:
     specs, attributes = specs_of(prepared)
     try:
-        return select(target.op, target.backend, specs, attributes, usable=lambda k: not lacks(k))
+        return select(
+            *(target.op, target.backend, planned(specs), attributes),
+            usable=lambda k: not lacks(k),
+        )
     except KernelError:
         return None
 

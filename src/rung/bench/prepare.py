@@ -63,9 +63,10 @@ class Prepared:
         """The case to check, cut where it is too large for the reference; inputs and reference."""
         smaller = cut(self.op, self.case, lambda case: _is_small(self.op, case))
         inputs = dict(self.inputs) if smaller == self.case else _inputs(self.op, smaller)
-        updated = inputs[self.op.inplace] if self.op.inplace is not None else None
-        if updated is not None:  # timing changes it
-            inputs[str(self.op.inplace)] = copied(updated)
+        for name in (self.op.inplace, *self.op.writes):
+            updated = inputs[name] if name is not None else None
+            if name is not None and updated is not None:  # timing changes it
+                inputs[name] = copied(updated)
         with _told_of_shapes(self.op):
             return smaller, inputs, reference(self.op, inputs, smaller)
 
@@ -184,7 +185,7 @@ def _tensors(
             continue
         key = (name, index if name in copy else 0)
         if key not in known:
-            updated = name == prepared.op.inplace
+            updated = name == prepared.op.inplace or name in prepared.op.writes
             role: Any = "state" if updated else "weight" if name in copy else "input"
             known[key] = graph.tensor(f"{name} {key[1]}", value.shape, role, value.type)
             memory[known[key]] = value

@@ -18,6 +18,28 @@ DECODE, PROMPT = 1, 128
 # Sizes by letter: widths of TinyLlama and its kin, for ops on whole vectors and for those on heads.
 _WIDE = {"N": 2048, "K": 2048, "D": 2048, "F": 5632, "V": 4096, "E": 64}
 _HEADS = {"H": 32, "G": 8, "S": 1, "C": 1024, "D": 128, "F": 128, "E": 64, "P": 16, "L": 64}
+# Dimensions that hang together, or have one size only: as in a step of GPT-2 with 124M weights.
+_UPDATE = {"N": 768 * 3072, "F": 2, "P": 9, "S": 148, "C": 64}
+_SEQUENCES = {"B": 4, "M": 36, "H": 12, "D": 64, "F": 64}
+_CHUNKS = {"C": 4, "R": 256, "D": 768}
+_OWN = {
+    "adamw": _UPDATE,
+    "square_sums": _UPDATE,
+    "gradient_factor": _UPDATE,
+    "norm_backward_x": {"S": 2},
+    "norm_backward_w": {"S": 2},
+    "swiglu_pair": {"E": 2 * 5632},
+    "swiglu_pair_backward": {"E": 2 * 5632},
+    "causal_attention": _SEQUENCES,
+    "causal_attention_backward": _SEQUENCES,
+    "rope_heads": _SEQUENCES,
+    "chunk": _CHUNKS,
+    "chunk_backward": _CHUNKS,
+    "cross_entropy": {"V": 50257},
+    "cross_entropy_backward": {"V": 50257},
+    "mean_loss": {"O": 1},
+    "mean_loss_backward": {"O": 1},
+}
 # What an op's `make` is told beside sizes: attention's tokens come last in a full context.
 _MADE = {"attention": {"full": True}}
 
@@ -31,6 +53,7 @@ def default_sizes(op: Op) -> dict[str, int]:
     """A size for each letter but T. Letters that are not known get 128."""
     own = letters(op)
     known = _WIDE | _HEADS if {"H", "G"} & set(own) else _WIDE
+    known = known | _OWN.get(op.name, {})
     return {letter: known.get(letter, 128) for letter in own if letter != TOKENS}
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from rung.backends import NAMES
 from rung.errors import KernelError, UsageError
+from rung.graph.ir import T
 from rung.ops import load_kernels
-from rung.registry import OPS, Kernel, Op, TensorSpec, letters_of, select
+from rung.registry import OPS, Kernel, Op, Specs, TensorSpec, letters_of, select
 from rung.storage import F32, StorageType, storage_type
 
 if TYPE_CHECKING:
@@ -109,10 +110,11 @@ def case_specs(op: Op, case: Case) -> tuple[dict[str, TensorSpec | None], dict[s
     types = case.get("types", {})
     specs: dict[str, TensorSpec | None] = {}
     for name in op.inputs:
-        kind = types.get(name) or op.types.get(name, F32)
+        if name in op.optional and name not in types:
+            specs[name] = None
+            continue
         shape = tuple(case[letter] for letter in letters_of(name))
-        left_out = name in op.optional and name not in types
-        specs[name] = None if left_out else TensorSpec(shape, kind)
+        specs[name] = TensorSpec(shape, types.get(name) or op.types.get(name, F32))
     return specs, {name: case[name] for name in op.attributes}
 
 
@@ -123,11 +125,23 @@ def accepts(kernel: Kernel, case: Case) -> bool:
 
 
 def selected(op: Op, backend: str, case: Case) -> Kernel | None:
-    """The kernel that runs for a case by default, or by RUNG_PIN; None where none does."""
+    """The kernel that inference runs for a case, by default or by RUNG_PIN; None for none."""
+    specs, attributes = case_specs(op, case)
     try:
-        return select(op, backend, *case_specs(op, case), usable=lambda k: not lacks(k))
+        return select(op, backend, planned(specs), attributes, usable=lambda k: not lacks(k))
     except KernelError:
         return None
+
+
+def planned(specs: Specs) -> dict[str, TensorSpec | None]:
+    """Specs as a graph for inference has them: nobody knows the number of tokens yet."""
+    found: dict[str, TensorSpec | None] = dict.fromkeys(specs)
+    for name, spec in specs.items():
+        if spec is not None:
+            sizes = zip(letters_of(name), spec.shape, strict=True)
+            shape = tuple(T if letter == TOKENS else size for letter, size in sizes)
+            found[name] = TensorSpec(shape, spec.type)
+    return found
 
 
 def targets(

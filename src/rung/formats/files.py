@@ -44,6 +44,14 @@ def read_head(path: Path, size_bytes: int, expected: str) -> bytes:
         return file.read(size_bytes)
 
 
+def read_most(file: BinaryIO, most: int) -> bytes:
+    """The next bytes of a file, at most `most`.
+
+    `file.read(most)` would allocate that many, however small the file is.
+    """
+    return file.read(min(most, os.fstat(file.fileno()).st_size))
+
+
 def mapped(path: Path, expected: str) -> NDArray[np.uint8]:
     """The bytes of a whole file, read-only, mapped rather than copied. Raises as `opened` does."""
     with opened(path, expected) as file:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rung.errors import FormatError
-from rung.formats.files import opened
+from rung.formats.files import opened, read_most
 from rung.formats.safetensors_file import parse_object
 
 # Far above any configuration or index: parsed JSON takes about ten times its text in memory.
@@ -21,7 +21,7 @@ def read_object(path: Path, expected: str) -> Fields:
     Raises FormatError for a file that is missing, too large, or no JSON object.
     """
     with opened(path, expected) as file:
-        text = file.read(_MOST_BYTES + 1)
+        text = read_most(file, _MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
         raise FormatError(path, "size", f"over {_MOST_BYTES >> 20} MiB", expected)
     return Fields(path, parse_object(path, "content", text))

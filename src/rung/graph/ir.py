@@ -194,6 +194,11 @@ class Graph:
                 raise GraphError(f"{where}: {parameter} is {tensor.type}, expected {expected}")
             if tensor.base is not None and _count(tensor) != _count(tensor.base):
                 raise GraphError(f"{where}: view {tensor.name} is not as large as its base")
+        for tensor in node.written:
+            if tensor.root.role in ("weight", "input"):
+                raise GraphError(
+                    f"{where}: updates {tensor.root.name}, which is neither state nor activation"
+                )
         if set(node.attributes) != set(node.op.attributes):
             raise GraphError(
                 f"{where}: attributes {sorted(node.attributes)}, "

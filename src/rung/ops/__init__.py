@@ -46,8 +46,11 @@ from rung.ops.optimizer.op import adamw, gradient_factor, square_sums
 
 FAMILIES = ("attention", "embedding", "linear", "loss", "mlp", "norm", "optimizer")
 
-# A BLAS library knows matrix products and nothing else.
-_ONLY = {"blas": ("linear",)}
+# A BLAS library knows matrix products and nothing else; WebGPU has no kernels for training yet.
+_ONLY = {
+    "blas": ("linear",),
+    "webgpu": ("attention", "embedding", "linear", "mlp", "norm"),
+}
 
 
 def load_kernels(backend: str) -> None:

@@ -107,7 +107,8 @@ class Executor:
     backends: greatest priority first; the last one reads host memory and supports every node.
     weights: their host memory. homes: the backends that hold weights and states; a weight without
     one is wherever it is needed. states: memory, by name, of states that other executors have as
-    well; the rest are new, and zero.
+    well; the rest are new, and zero. arenas: memory for activations that other executors use by
+    turns with this one, which adds what it needs.
     Raises MemoryLimitError where a backend's memory does not suffice.
     """
 
@@ -123,6 +124,7 @@ class Executor:
         on_compile: Compiling | None = None,
         on_upload: Uploading | None = None,
         states: Mapping[str, Buffer] | None = None,
+        arenas: dict[str, list[Arena]] | None = None,
     ) -> None:
         self.graph = graph
         self.backends = list(backends)
@@ -133,7 +135,7 @@ class Executor:
         self._costs = costs
         self._on_compile = on_compile
         self._resident: dict[tuple[Tensor, str], Buffer] = {}
-        self._arenas: dict[str, list[Arena]] = {}
+        self._arenas: dict[str, list[Arena]] = {} if arenas is None else arenas
         self._plans: dict[int, _Compiled] = {}
         self._compiled: dict[object, _Compiled] = {}
         self._alone = len(backends) == 1

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rung.errors import FormatError
-from rung.formats.files import opened
+from rung.formats.files import opened, read_most
 
 SETTINGS = (
     "tokenizer_config.json",
@@ -99,7 +99,7 @@ class TokenizerFolder:
 
     def _read(self, path: Path) -> bytes:
         with opened(path, "a tokenizer's settings") as file:
-            data = file.read(_MAX_BYTES + 1)
+            data = read_most(file, _MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise FormatError(path, "size", f"over {_MAX_BYTES:,} bytes", "a small file")
         return data

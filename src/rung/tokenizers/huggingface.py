@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rung.errors import FormatError, TokenizerError
-from rung.formats.files import opened
+from rung.formats.files import opened, read_most
 from rung.tokenizers.base import Tokenizer, require_utf8
 from rung.tokenizers.byte_level import spelled_bytes
 from rung.tokenizers.endings import text_endings
@@ -99,7 +99,7 @@ def read(path: Path, folder: TokenizerFolder) -> HuggingFaceTokenizer:
     from tokenizers import Tokenizer as Library
 
     with opened(path, _EXPECTED) as file:
-        data = file.read(_MAX_BYTES + 1)
+        data = read_most(file, _MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise FormatError(path, "size", f"over {_MAX_BYTES:,} bytes", _EXPECTED)
     try:

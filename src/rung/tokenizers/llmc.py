@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rung.errors import FormatError
-from rung.formats.files import opened
+from rung.formats.files import opened, read_most
 from rung.tokenizers.merge import merge_pairs
 from rung.tokenizers.pieces import PieceTokenizer, Vocabulary
 from rung.tokenizers.splitting import SPLITTINGS
@@ -98,7 +98,7 @@ def read(path: Path) -> LlmcTokenizer:
             raise FormatError(path, "version", version, "1 or 2")
         if not 256 <= n_tokens <= MAX_TOKENS:
             raise FormatError(path, "number of tokens", n_tokens, f"256 to {MAX_TOKENS}")
-        body = file.read(256 * n_tokens + 1)
+        body = read_most(file, 256 * n_tokens + 1)
     end_of_text = _FIRST_EOT if version == 1 else end_of_text
     if not 0 <= end_of_text < n_tokens:
         raise FormatError(path, "end-of-text token", end_of_text, f"0 to {n_tokens - 1}")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import FormatError, RungError
-from rung.formats.files import opened
+from rung.formats.files import opened, read_most
 from rung.tokenizers.endings import text_endings
 from rung.tokenizers.folder import TokenizerFolder
 from rung.tokenizers.gguf_vocab import TokenType
@@ -99,7 +99,7 @@ def read(path: Path, folder: TokenizerFolder) -> SentencePieceModel:
             f'{path} needs the package sentencepiece; pip install "rung[sentencepiece]"'
         ) from None
     with opened(path, EXPECTED) as file:
-        data = file.read(_MAX_BYTES + 1)
+        data = read_most(file, _MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise FormatError(path, "size", f"over {_MAX_BYTES:,} bytes", EXPECTED)
     try:

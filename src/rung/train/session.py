@@ -27,8 +27,8 @@ from rung.train.configs import config_named, fitted
 from rung.train.corpus import Corpus, check_same, identity
 from rung.train.data import DataSet, Loader, Position
 from rung.train.initial import initial_checkpoint
-from rung.train.memory import available_bytes, check_memory, suggestion
 from rung.train.options import LENGTH, ON_THE_WAY, TrainOptions
+from rung.train.room import available_bytes, check_memory, suggestion
 from rung.train.schedules import Schedule
 from rung.train.step import AdamW, TrainStep
 

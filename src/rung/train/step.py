@@ -4,32 +4,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung import ops
-from rung.backends.base import Backend, Buffer, Compiling
+from rung.backends.base import Arena, Backend, Buffer, Compiling
 from rung.backends.cpu.backend import CpuBackend
 from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
-from rung.models.trainable import CHUNK_ROWS, LOSS, Packed, TrainableDecoder, packed_weights
-from rung.ops.optimizer.op import PARTIAL_SUMS, Numbers
-from rung.registry import Op
+from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
+from rung.ops.optimizer.op import Numbers
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.profile.runs import Profile
 from rung.storage import F32, StoredTensor, stored
+from rung.train.memory import CHEAP
+from rung.train.update import Weight, update_graph
 
 Array = NDArray[np.float32]
-
-CHEAP: tuple[Op, ...] = (ops.gelu, ops.swiglu_pair, ops.layer_norm, ops.rms_norm)
-"""Ops that `recompute` computes twice: next to nothing beside a product of their output."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,21 +45,11 @@ def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
 
 
 @dataclass
-class _Weight:
-    """Where a trained tensor lives: values, gradient, moments."""
-
-    packed: Packed
-    values: Buffer
-    gradient: Buffer
-    moments: tuple[Buffer, Buffer]
-    decays: bool
-
-
-@dataclass
 class _Programs:
-    """The executors, made when they are first needed: they share all states."""
+    """The executors, made when they are first needed: they share states and activations' memory."""
 
     states: dict[str, Buffer] = field(default_factory=dict)
+    arenas: dict[str, list[Arena]] = field(default_factory=dict)
     made: dict[str, Executor] = field(default_factory=dict)
 
 
@@ -74,7 +61,8 @@ class TrainStep:
         norm = step.update(learning_rate=3e-4, clip=1.0)
 
     config: of a GPT-2 or Llama model. weights: every weight of `models.config.weight_shapes`, by
-    that name, float32; they are copied. sequences B and tokens T are the same in each step.
+    that name, float32; they are copied. sequences B and tokens T are the same in each step;
+    `train.memory.memory_bytes` tells what they take.
     threads: None for the physical cores. optimizer: see AdamW. decays(name, shape): which weights
     decay; weights that lie in one tensor (queries, keys and values; gate and up) must agree.
     recompute: activations that are cheap to compute are computed again in the backward pass and not
@@ -216,12 +204,12 @@ class TrainStep:
     def describe(self) -> dict[str, int]:
         """Bytes of parameters, gradients, moments, and of activations of the programs so far."""
         total = sum(w.values.size_bytes for w in self._weights.values())
-        arenas = [sum(e.arena_bytes().values()) for e in self._programs.made.values()]
+        arenas = [arena for each in self._programs.arenas.values() for arena in each]
         return {
             "parameters": total,
             "gradients": total,
             "moments": 2 * total,
-            "activations": sum(arenas),
+            "activations": sum(arena.size_bytes for arena in arenas),
         }
 
     def profile(self, program: str = "gradients") -> Profile:
@@ -249,7 +237,7 @@ class TrainStep:
     def _host(self) -> Backend:
         return self._backends[-1]
 
-    def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, _Weight]:
+    def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, Weight]:
         found = {}
         for packed in packed_weights(self.config).values():
             wishes = {decays(part, self._shapes[part]) for part in packed.rows}
@@ -262,10 +250,10 @@ class TrainStep:
             self._programs.states |= dict(zip(states, new, strict=True))
             values, gradient, *moments = new
             first, second = moments
-            found[packed.name] = _Weight(packed, values, gradient, (first, second), wishes.pop())
+            found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
         return found
 
-    def _weight(self, name: str) -> _Weight:
+    def _weight(self, name: str) -> Weight:
         self.shape(name)
         return self._holder[name]
 
@@ -345,6 +333,7 @@ class TrainStep:
             costs=MachineCosts(),
             on_compile=self._on_compile,
             states=self._programs.states,
+            arenas=self._programs.arenas,
         )
 
     def _graph(self, program: str) -> Graph:
@@ -359,39 +348,6 @@ class TrainStep:
                 recompute=CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
-
-
-def update_graph(weights: Sequence[_Weight], *, moves: bool) -> Graph:
-    """The norm of all gradients and, where it `moves`, AdamW's update of all weights."""
-    graph = Graph("update" if moves else "norm")
-    numbers_P = graph.tensor("numbers", (len(Numbers),), "input")
-    sums_SC = graph.tensor("square_sums", (len(weights), PARTIAL_SUMS), "state")
-    gradients: dict[str, Tensor] = {}
-    for slot, weight in enumerate(weights):
-        packed = weight.packed
-        flat = (int(np.prod(packed.shape)),)
-        g = graph.tensor(f"{packed.name} gradient", packed.shape, "state")
-        gradients[packed.name] = g if g.shape == flat else graph.view(g, flat)
-        name = f"{packed.name} squares"
-        sums = graph.add(ops.square_sums, sums_SC, gradients[packed.name], name=name, slot=slot)
-    factor_F = graph.add(ops.gradient_factor, sums, numbers_P, name="gradient_factor")
-    graph.outputs.append(factor_F)
-    for weight in weights if moves else []:
-        name = weight.packed.name
-        g_N = gradients[name]
-        tensors = [
-            graph.tensor(state, weight.packed.shape, "state")
-            for state in (name, f"{name} m", f"{name} v")
-        ]
-        w, m, v = (t if t.shape == g_N.shape else graph.view(t, g_N.shape) for t in tensors)
-        graph.add(
-            ops.adamw,
-            *(w, m, v, g_N, factor_F, numbers_P),
-            name=f"{name} update",
-            decays=weight.decays,
-        )
-    graph.verify()
-    return graph
 
 
 def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:

@@ -21,6 +21,8 @@ _SHAPES = [
     {"T": 70, "N": 12, "K": 160},
     {"T": 5, "N": 6, "K": 48, "bias": True},
     {"T": 3, "N": 7, "K": 40, "residual": True},
+    {"T": 70, "N": 101, "K": 300, "bias": True, "residual": True},
+    {"T": 523, "N": 50, "K": 20},
 ]
 _GROUPED = [
     {"T": 1, "N": 8, "K": 64, "group": 64},

@@ -4,7 +4,7 @@ Logits of all tokens would be the largest tensor of a training step. So a model 
 rows at a time: its logits, their losses, and at once the gradient, which overwrites the logits.
 """
 
-# C chunks of R rows, V vocabulary, T targets of all rows (negative: none), D width, O one
+# C chunks of R rows, V vocabulary, X targets of all rows (negative: none), D width, O one
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rung.graph.grad import Backward
     from rung.graph.ir import Node, Tensor
 
-_TARGETS = {"targets_T": I32}
+_TARGETS = {"targets_X": I32}
 _CHUNKS = [
     {"C": 1, "R": 3, "D": 8, "index": 0},
     {"C": 3, "R": 5, "D": 37, "index": 1},
@@ -67,25 +67,25 @@ def chunk_gradient(backward: Backward, node: Node, dy_RD: Tensor) -> None:
     )
 
 
-def _targets(rng: np.random.Generator, T: int, V: int) -> Any:
+def _targets(rng: np.random.Generator, X: int, V: int) -> Any:
     """Targets of which about every fourth is missing."""
-    targets = rng.integers(0, V, T).astype(np.int32)
-    targets[rng.random(T) < 0.25] = -1
+    targets = rng.integers(0, V, X).astype(np.int32)
+    targets[rng.random(X) < 0.25] = -1
     return targets
 
 
-def _make(rng: np.random.Generator, *, R: int, V: int, T: int, **_: Any) -> dict[str, Any]:
+def _make(rng: np.random.Generator, *, R: int, V: int, X: int, **_: Any) -> dict[str, Any]:
     return {
         "logits_RV": rng.standard_normal((R, V)).astype(np.float32) * 5,
-        "targets_T": _targets(rng, T, V),
+        "targets_X": _targets(rng, X, V),
     }
 
 
 _CASES = [
-    {"R": 1, "V": 5, "T": 1, "first": 0},
-    {"R": 7, "V": 123, "T": 14, "first": 7},
-    {"R": 3, "V": 2000, "T": 9, "first": 3},
-    {"R": 70, "V": 16, "T": 70, "first": 0},
+    {"R": 1, "V": 5, "X": 1, "first": 0},
+    {"R": 7, "V": 123, "X": 14, "first": 7},
+    {"R": 3, "V": 2000, "X": 9, "first": 3},
+    {"R": 70, "V": 16, "X": 70, "first": 0},
 ]
 
 
@@ -96,10 +96,10 @@ _CASES = [
     flops=lambda R, V: 10 * R * V,
     cases=_CASES,
 )
-def cross_entropy(logits_RV: Any, targets_T: Any, *, first: int) -> Any:
+def cross_entropy(logits_RV: Any, targets_X: Any, *, first: int) -> Any:
     """loss_r = log Σ exp(logits_r) − logits_r[targets[first + r]]; 0 where there is no target"""
     R = len(logits_RV)
-    targets_R = targets_T[first : first + R]
+    targets_R = targets_X[first : first + R]
     lse_R = np.logaddexp.reduce(logits_RV, axis=-1)
     losses_R = lse_R - logits_RV[np.arange(R), np.maximum(targets_R, 0)]
     return np.where(targets_R < 0, 0, losses_R)
@@ -118,10 +118,10 @@ def _make_backward(rng: np.random.Generator, *, R: int, **case: Any) -> dict[str
     flops=lambda R, V: 20 * R * V,
     cases=_CASES,
 )
-def cross_entropy_backward(logits_RV: Any, targets_T: Any, dlosses_R: Any, *, first: int) -> Any:
+def cross_entropy_backward(logits_RV: Any, targets_X: Any, dlosses_R: Any, *, first: int) -> Any:
     """logits_r = dloss_r · (softmax(logits_r) − onehot(targets[first + r])), 0 without a target"""
     R, V = logits_RV.shape
-    targets_R = targets_T[first : first + R]
+    targets_R = targets_X[first : first + R]
     softmax = np.exp(logits_RV - np.logaddexp.reduce(logits_RV, axis=-1)[:, None])
     onehot = np.arange(V) == targets_R[:, None]
     return np.where(targets_R < 0, 0, dlosses_R)[:, None] * (softmax - onehot)
@@ -130,22 +130,22 @@ def cross_entropy_backward(logits_RV: Any, targets_T: Any, dlosses_R: Any, *, fi
 @cross_entropy.gradient
 def cross_entropy_gradient(backward: Backward, node: Node, dlosses_R: Tensor) -> None:
     """Of the logits, in their own memory: nothing reads them afterwards."""
-    logits_RV, targets_T = node.tensors
+    logits_RV, targets_X = node.tensors
     first = node.attributes["first"]
     backward.give_plain(
         logits_RV,
         lambda name: backward.add(
-            cross_entropy_backward, logits_RV, targets_T, dlosses_R, name=name, first=first
+            cross_entropy_backward, logits_RV, targets_X, dlosses_R, name=name, first=first
         ),
     )
 
 
 def _make_mean(
-    rng: np.random.Generator, *, R: int, T: int, summed: bool, **_: Any
+    rng: np.random.Generator, *, R: int, X: int, summed: bool, **_: Any
 ) -> dict[str, Any]:
     return {
         "losses_R": rng.standard_normal(R).astype(np.float32),
-        "targets_T": _targets(rng, T, 9),
+        "targets_X": _targets(rng, X, 9),
         "total_O": np.array([3.5], np.float32) if summed else None,
     }
 
@@ -155,44 +155,44 @@ def _make_mean(
     types=_TARGETS,
     derived=lambda dims: {"O": 1},
     make=_make_mean,
-    flops=lambda R, T: R + T,
+    flops=lambda R, X: R + X,
     cases=[
-        {"R": R, "T": T, "summed": summed}
-        for R, T, summed in ((1, 1, False), (5, 10, True), (300, 300, False))
+        {"R": R, "X": X, "summed": summed}
+        for R, X, summed in ((1, 1, False), (5, 10, True), (300, 300, False))
     ],
 )
-def mean_loss(losses_R: Any, targets_T: Any, total_O: Any = None) -> Any:
+def mean_loss(losses_R: Any, targets_X: Any, total_O: Any = None) -> Any:
     """y = total + Σ_R loss / number of targets"""
-    mean = losses_R.sum() / max((targets_T >= 0).sum(), 1)
+    mean = losses_R.sum() / max((targets_X >= 0).sum(), 1)
     return np.array([mean]) + (0 if total_O is None else total_O)
 
 
 @op(
     out="d_R",
     types=_TARGETS,
-    make=lambda rng, *, R, T, **_: {
+    make=lambda rng, *, R, X, **_: {
         "dy_O": rng.standard_normal(1).astype(np.float32),
         "losses_R": np.full(R, np.nan, np.float32),
-        "targets_T": _targets(rng, T, 9),
+        "targets_X": _targets(rng, X, 9),
     },
-    flops=lambda R, T: R + T,
-    cases=[{"R": R, "T": T, "O": 1} for R, T in ((1, 1), (5, 10), (300, 300))],
+    flops=lambda R, X: R + X,
+    cases=[{"R": R, "X": X, "O": 1} for R, X in ((1, 1), (5, 10), (300, 300))],
 )
-def mean_loss_backward(dy_O: Any, losses_R: Any, targets_T: Any) -> Any:
+def mean_loss_backward(dy_O: Any, losses_R: Any, targets_X: Any) -> Any:
     """d = dy / number of targets; of the losses only the number counts"""
-    return np.full(losses_R.shape, dy_O[0] / max((targets_T >= 0).sum(), 1))
+    return np.full(losses_R.shape, dy_O[0] / max((targets_X >= 0).sum(), 1))
 
 
 @mean_loss.gradient
 def mean_loss_gradient(backward: Backward, node: Node, dy_O: Tensor) -> None:
     """Of each loss the same; what is added to has dy itself."""
-    losses_R, targets_T, total_O = (
-        node.inputs[name] for name in ("losses_R", "targets_T", "total_O")
+    losses_R, targets_X, total_O = (
+        node.inputs[name] for name in ("losses_R", "targets_X", "total_O")
     )
     assert losses_R is not None
     backward.give_plain(
         losses_R,
-        lambda name: backward.add(mean_loss_backward, dy_O, losses_R, targets_T, name=name),
+        lambda name: backward.add(mean_loss_backward, dy_O, losses_R, targets_X, name=name),
     )
     if total_O is not None:
         backward.pass_on(total_O, dy_O)

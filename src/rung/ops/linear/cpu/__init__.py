@@ -13,6 +13,7 @@ from rung.ops.linear.cpu import (
     packing,
     prompts,
     rounding,
+    turned,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "packing",
     "prompts",
     "rounding",
+    "turned",
 ]

@@ -1,4 +1,4 @@
-"""Gradients of products as sums of outer products: a value of one matrix times a vector of the other.
+"""Gradients of products as sums of outer products: a value of one times a vector of the other.
 
 dx = dy · w and dw = dyᵀ · x have rows of w and of x as they lie in memory beside each other, so no
 lane needs to be summed with another. R × C vectors of sums stay in registers while a run of the
@@ -6,7 +6,9 @@ depth passes: a panel of C vectors a step, copied together so that it comes from
 and R values of the other matrix. Sums then wait in the output for the next run. Each output is
 summed in the order of the depth, whatever the tile, the run or the part it falls in.
 
-256 rows, float32, 2 cores: see `rung kernels bench linear_backward_w`.
+256 rows on 2 Zen 5 cores, whose limit is 490 GFLOP/s: dx 410 with 3072×768 weights and 385 with
+50257×768, dw 390 and 335, where the gradient itself, 154 MB, has to be written. Products with the
+transpose, which sum lanes at the end (depth.py), reach 370 and 325 there.
 """
 
 # T tokens, K input width, N output width; R×C tile of rows × vectors, X columns of a panel
@@ -91,35 +93,43 @@ def _of_columns(a_KX, row, k, R):
     return spread_along(a_KX, row + k, 0, R)
 
 
-_x_tile, _x_tile_of_one = _tile_of(ROWS, _of_rows), _tile_of(1, _of_rows)
+rows_tile, rows_tile_of_one = _tile_of(ROWS, _of_rows), _tile_of(1, _of_rows)
 _w_tile = _tile_of(ROWS, _of_columns)
 
 
+# Rows for which a panel is copied: enough to make little of that, few enough for many threads.
+TALL = 512
+
+
 @linear_backward_x.kernel(
-    "cpu", 2, why="outer products in tiles, w in panels", split=Split("K", PANEL)
+    "cpu", 2, why="outer products in tiles, w in panels", split=Split("TK", TALL * PANEL)
 )
 def linear_backward_x_outer(part, parts, dy_TN, w_NK, r_TK, dx_TK):
     T, N = dy_TN.shape
     K = dx_TK.shape[1]
-    start, stop = span(part, parts, K, PANEL)
     summed = len(r_TK) > 0
-    if T == 0 or start >= stop:
+    blocks = (T + TALL - 1) // TALL
+    start, stop = span(part, parts, (K + PANEL - 1) // PANEL * blocks, 1)
+    if start >= stop:
         return
     panel_KX = aligned_floats(DEPTH * PANEL).reshape(DEPTH, PANEL)
     edge_RX = aligned_floats(ROWS * PANEL).reshape(ROWS, PANEL)
-    whole = T // ROWS * ROWS
-    if summed:
-        _copy_rows(r_TK, 0, start, dx_TK, 0, start, T, stop - start)
-    for k in range(start, stop, PANEL):
-        width = min(PANEL, stop - k)
+    for unit in range(start, stop):
+        k, top = unit // blocks * PANEL, unit % blocks * TALL
+        width, end = min(PANEL, K - k), min(top + TALL, T)
+        whole = top + (end - top) // ROWS * ROWS
+        if summed:
+            _copy_rows(r_TK, top, k, dx_TK, top, k, end - top, width)
         for first in range(0, N, DEPTH):
             steps = min(DEPTH, N - first)
             _copy_panel(w_NK, first, first + steps, k, width, panel_KX)
             fresh = first == 0 and not summed
-            for t in range(0, whole, ROWS):
-                _x_tile(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
-            for t in range(whole, T):
-                _x_tile_of_one(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
+            for t in range(top, whole, ROWS):
+                rows_tile(dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX)
+            for t in range(whole, end):
+                rows_tile_of_one(
+                    dy_TN, t, first, steps, panel_KX, dx_TK, t, k, width, fresh, edge_RX
+                )
 
 
 @register_jitable

@@ -1,6 +1,6 @@
 """The loss on the CPU: a thread owns rows. 1 is the formula with the mathematical library's exp."""
 
-# C chunks of R rows, V vocabulary, T targets of all rows (negative: none), D width, O one
+# C chunks of R rows, V vocabulary, X targets of all rows (negative: none), D width, O one
 
 import math
 
@@ -26,8 +26,8 @@ _RUN = 1024
 def chunk_plain(part, parts, x_CRD, y_RD, index):
     start, stop = span(part, parts, y_RD.size, _RUN)
     x, y = x_CRD.reshape(-1), y_RD.reshape(-1)
-    for i in range(start, stop):
-        y[i] = x[index * y.size + i]
+    first = index * y.size
+    y[start:stop] = x[first + start : first + stop]
 
 
 @chunk_backward.kernel("cpu", 1, why="a copy and a sum", split=Split("CRD", _RUN))
@@ -55,10 +55,10 @@ def _largest_and_sum(logits_RV, r):
 
 
 @cross_entropy.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)
-def cross_entropy_plain(part, parts, logits_RV, targets_T, losses_R, first):
+def cross_entropy_plain(part, parts, logits_RV, targets_X, losses_R, first):
     start, stop = span(part, parts, logits_RV.shape[0], 1)
     for r in range(start, stop):
-        target = targets_T[first + r]
+        target = targets_X[first + r]
         if target < 0:
             losses_R[r] = 0
             continue
@@ -67,11 +67,11 @@ def cross_entropy_plain(part, parts, logits_RV, targets_T, losses_R, first):
 
 
 @cross_entropy_backward.kernel("cpu", 1, why="the formula, value by value", split=_ROWS)
-def cross_entropy_backward_plain(part, parts, logits_RV, targets_T, dlosses_R, first):
+def cross_entropy_backward_plain(part, parts, logits_RV, targets_X, dlosses_R, first):
     V = logits_RV.shape[1]
     start, stop = span(part, parts, logits_RV.shape[0], 1)
     for r in range(start, stop):
-        target = targets_T[first + r]
+        target = targets_X[first + r]
         if target < 0:
             for v in range(V):
                 logits_RV[r, v] = 0
@@ -84,24 +84,24 @@ def cross_entropy_backward_plain(part, parts, logits_RV, targets_T, dlosses_R, f
 
 
 @register_jitable
-def _count(targets_T):
+def _count(targets_X):
     count = 0
-    for t in range(targets_T.shape[0]):
-        count += targets_T[t] >= 0
+    for t in range(targets_X.shape[0]):
+        count += targets_X[t] >= 0
     return max(count, 1)
 
 
 @mean_loss.kernel("cpu", 1, why="summed in float64", split=Split(""))
-def mean_loss_plain(part, parts, losses_R, targets_T, total_O, y_O):
+def mean_loss_plain(part, parts, losses_R, targets_X, total_O, y_O):
     total = 0.0
     for r in range(losses_R.shape[0]):
         total += losses_R[r]
-    total /= _count(targets_T)
+    total /= _count(targets_X)
     y_O[0] = total + total_O[0] if len(total_O) > 0 else total
 
 
 @mean_loss_backward.kernel("cpu", 1, why="one division", split=Split(""))
-def mean_loss_backward_plain(part, parts, dy_O, targets_T, d_R):
-    d = dy_O[0] / _count(targets_T)
+def mean_loss_backward_plain(part, parts, dy_O, targets_X, d_R):
+    d = dy_O[0] / _count(targets_X)
     for r in range(d_R.shape[0]):
         d_R[r] = d

@@ -1,4 +1,4 @@
-"""The optimizer on the CPU, 2: sixteen lanes at a time, at the speed of memory, which is the limit."""
+"""The optimizer on the CPU, 2: sixteen lanes at a time, at the speed of memory, its limit."""
 
 # N values of a weight, S tensors with C partial sums each, P numbers, F = 2: norm and factor
 
