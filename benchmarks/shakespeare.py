@@ -5,6 +5,9 @@
 Both start from the same weights and see the same batches in the same order, with the same learning
 rates, clipping and AdamW, in float32. PyTorch's decoder is the one that the tests compare with.
 Printed are the losses of both on the same validation batches, and the greatest differences.
+
+--control runs PyTorch a second time with one weight of the beginning moved to the next float32: so
+far apart are two runs that differ by rounding alone, which is what the differences compare with.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from rung.bench.rows import append_rows, origin
@@ -100,10 +104,14 @@ def options_of(told: argparse.Namespace, folder: Path) -> TrainOptions:
 class PyTorch:
     """The same run by PyTorch, from the weights that a session begins with."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, moved: bool = False) -> None:
         options, step = session.options, session.step
         self.session = session
-        self.weights = parameters({name: step.parameter(name) for name in step.names})
+        first = {name: step.parameter(name) for name in step.names}
+        if moved:
+            matrix = first["blk.0.ffn_up.weight"]
+            matrix[0, 0] = np.nextafter(matrix[0, 0], np.float32(np.inf))
+        self.weights = parameters(first)
         matrices, vectors = (
             [w for w in self.weights.values() if (w.ndim > 1) == matrix] for matrix in (True, False)
         )
@@ -148,6 +156,12 @@ class PyTorch:
         return curves
 
 
+def greatest(one: Curves, other: Curves) -> tuple[float, float]:
+    """The greatest difference of validation losses, and of training losses."""
+    held = max(abs(a - b) for (_, a), (_, b) in zip(one.held, other.held, strict=True))
+    return held, max(abs(a - b) for a, b in zip(one.trained, other.trained, strict=True))
+
+
 def draw(ours: Curves, theirs: Curves, path: Path) -> None:
     """Both validation curves, and their difference below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -182,6 +196,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--control", action="store_true", help="PyTorch once more, a rounding away")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--results", type=Path, default=RESULTS)
     told = parser.parse_args()
@@ -191,26 +206,24 @@ def main() -> None:
         begin(options_of(told, Path(folder)), Path(folder) / "run") as session,
     ):
         other = PyTorch(session)  # before any step of ours
+        control = PyTorch(session, moved=True) if told.control else None
         keeping = Keeping()
         Trainer(session, keeping).run(stop=lambda: False)
         ours, theirs = keeping.curves, other.run()
+        again = None if control is None else control.run()
     print("\n step        rung     pytorch  difference")
     for (step, a), (_, b) in zip(ours.held, theirs.held, strict=True):
-        print(f"{step:5d}  {a:10.5f}  {b:10.5f}  {a - b:+10.5f}")
-    held, trained = (
-        max(abs(a - b) for a, b in zip(mine, others, strict=True))
-        for mine, others in (
-            ([loss for _, loss in ours.held], [loss for _, loss in theirs.held]),
-            (ours.trained, theirs.trained),
-        )
-    )
-    print(f"greatest difference: validation {held:.2e}, training {trained:.2e}")
+        print(f"{step:5d}  {a:10.5f}  {b:10.5f}  {a - b:+10.1e}")
+    apart = {"rung and pytorch": greatest(ours, theirs)}
+    if again is not None:
+        apart["pytorch and pytorch, a rounding away"] = greatest(again, theirs)
+    for names, (held, trained) in apart.items():
+        print(f"greatest difference of {names}: validation {held:.1e}, training {trained:.1e}")
     if told.plot is not None:
         draw(ours, theirs, told.plot)
     shape = ("dim", "layers", "heads", "vocabulary", "batch_size", "seq_len", "steps", "lr")
     row: dict[str, Any] = {name: getattr(told, name) for name in (*shape, "threads")}
-    row |= {"rung": ours.held, "pytorch": theirs.held}
-    row |= {"greatest_held": held, "greatest_trained": trained, **origin()}
+    row |= {"rung_losses": ours.held, "pytorch_losses": theirs.held, "greatest": apart, **origin()}
     append_rows(told.results, [json.loads(json.dumps(row))])
 
 
