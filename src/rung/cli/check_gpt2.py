@@ -34,7 +34,10 @@ def check_gpt2(
     ] = None,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps of AdamW.")] = 10,
     weight_decay: Annotated[
-        float, typer.Option("--weight-decay", min=0, help="AdamW's, of every tensor.")
+        float,
+        typer.Option(
+            "--weight-decay", min=0, help="AdamW's, of every tensor; llm.c's test has 0.01."
+        ),
     ] = 0.0,
     threads: options.Threads = None,
     json: options.Json = False,
