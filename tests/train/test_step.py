@@ -32,11 +32,13 @@ def _weights(**changes: Any) -> tuple[Any, Arrays]:
     return checkpoint.config, {n: w.float32() for n, w in checkpoint.weights.items()}
 
 
-def _batch(seed: int, sequences: int = B) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _batch(
+    seed: int, sequences: int = B, length: int = T
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Tokens and targets, of which some are missing: as many in each half of the sequences."""
     rng = np.random.default_rng(seed)
-    tokens = rng.integers(0, 300, (sequences, T)).astype(np.int32)
-    targets = rng.integers(0, 300, (sequences, T)).astype(np.int32)
+    tokens = rng.integers(0, 300, (sequences, length)).astype(np.int32)
+    targets = rng.integers(0, 300, (sequences, length)).astype(np.int32)
     targets[:, ::4] = -1
     return tokens, targets
 
@@ -139,12 +141,14 @@ def test_accumulated_parts_give_the_gradients_of_the_whole() -> None:
 
 @pytest.mark.parametrize("changes", [GPT2, CONFIGS["llama"]], ids=["gpt2", "llama"])
 def test_any_number_of_threads_gives_the_same_bits(changes: dict[str, Any]) -> None:
+    """With rows and widths that are cut into several tiles, panels and parts."""
+    wide = changes | {"dim": 112, "hidden_dim": 200}
     results = []
     for threads in (1, 3):
-        with _step(changes, threads=threads) as step:
+        with _step(wide, threads=threads, tokens=32) as step:
             losses = []
             for index in range(3):
-                losses.append(step.loss_and_gradients(*_batch(index)))
+                losses.append(step.loss_and_gradients(*_batch(index, length=32)))
                 losses.append(step.update(learning_rate=0.01, clip=1.0))
             results.append((losses, {name: step.parameter(name) for name in step.names}))
     assert results[0][0] == results[1][0]
