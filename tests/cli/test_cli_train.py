@@ -71,7 +71,7 @@ def test_from_data_to_text(command_line, data, tmp_path):
     assert lines[1].startswith("4 steps of 16 tokens (2 x 8 x 1); ")
     assert any(line.startswith("step 3: The") for line in lines)
     assert sum("validation loss" in line for line in lines) == 3
-    assert "of float32's limit" in result.err
+    assert "% of limit" in result.err
     assert lines[-1] == f"the model is trained: rung generate {tmp_path / 'out'}"
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
     shown = command_line("generate", tmp_path / "out", "-n", 4, "--ignore-eos", "--json")

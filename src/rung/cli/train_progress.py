@@ -81,7 +81,7 @@ class Telling(Quiet):
         if self._live is not None:
             from rich.text import Text
 
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+            self._live.update(Text(line))
         now = time.perf_counter()
         part = max(1, self._steps // _KEPT_EVERY)
         due = now - self._last_s >= _EVERY_S if self._live is None else step.step % part == 0
@@ -115,7 +115,7 @@ class Telling(Quiet):
         return (
             f"step {step.step:>{width}}/{self._steps}  loss {step.loss:.4f}  norm {norm}  "
             f"lr {step.lr:.2e}  {show.count(round(step.tokens_per_s))} tok/s  "
-            f"{share:.0%} of float32's limit{_time_left(step.left_s)}"
+            f"{share:.0%} of limit{_time_left(step.left_s)}"
         )
 
 
