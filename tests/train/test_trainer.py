@@ -288,6 +288,7 @@ def test_options_that_do_not_fit_the_model(tmp_path: Path) -> None:
         ({"config": ""}, "give one of --config"),
         ({"init_from": "x"}, "give one of --config"),
         ({"data": ()}, "there is no data"),
+        ({"sample_every": 2}, "--sample-every writes text, which needs a --tokenizer"),
     ):
         with pytest.raises(UsageError, match=message):
             begin(options(tmp_path, **changes), tmp_path / "out")

@@ -60,6 +60,8 @@ class Session(Closing):
         vocabulary: Vocabulary,
         state: State,
     ) -> None:
+        if options.sample_every and vocabulary.tokenizer is None:
+            raise UsageError("--sample-every writes text, which needs a --tokenizer")
         self.run, self.options, self.step = run, options, step
         self.config = step.config
         self.tokenizer = vocabulary.tokenizer

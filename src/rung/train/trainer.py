@@ -210,8 +210,7 @@ class Trainer:
 
     def _sample(self) -> None:
         session, options, step = self._session, self._session.options, self._state.step
-        if session.tokenizer is None:
-            return
+        assert session.tokenizer is not None  # a session without one takes no --sample-every
         text = sample(
             session.step,
             session.config,
