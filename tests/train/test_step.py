@@ -133,7 +133,7 @@ def test_accumulated_parts_give_the_gradients_of_the_whole() -> None:
             )
             for first in (0, 2)
         ]
-        # Rounding only: sums of 27 products in two parts. It was 4e-7 when this was written.
+        # Rounding only: sums of 27 products in two parts.
         assert np.mean(losses) == pytest.approx(whole, rel=1e-6)
         for name in step.names:
             assert _difference(step.gradient(name), expected[name]) <= 2e-6, name

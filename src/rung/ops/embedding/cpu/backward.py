@@ -1,7 +1,7 @@
 """The table's gradient on the CPU: each value has one owner, who adds in the order of tokens.
 
 1 owns columns, so every thread has as much to do; 2 owns rows, and zeroes whole pages where the
-gradient begins with it: 32000 × 768 values in 5 ms, where 1 takes 24 (Zen 5, 2 cores).
+gradient begins with it.
 """
 
 # T tokens, V rows of the table, D width

@@ -1,7 +1,7 @@
 """Gradients of activations on the CPU.
 
 1 is the formula with the mathematical library's exp; 2 is sixteen lanes with our polynomial one:
-12 × 256 × 3072 values of gelu in 2 ms, where 1 takes 96 (Zen 5, 2 cores).
+12 × 256 × 3072 values of gelu take 5 to 9 ms of a step of GPT-2 124M (Zen 5, 2 cores).
 """
 
 # T tokens, F hidden width, E = 2F
