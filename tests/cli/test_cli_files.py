@@ -207,7 +207,7 @@ def test_info_of_a_folder(command_line, tmp_path):
 def test_info_of_a_folder_that_is_no_model(command_line, tmp_path):
     result = command_line("info", tmp_path)
     assert result.exit_code == 1
-    assert "path is a folder, expected a model file, or a Hugging Face folder" in result.err
+    assert "path is a folder, expected a model file, a Hugging Face folder" in result.err
 
 
 def test_the_type_of_the_cache_is_chosen_and_told(command_line, model_file):

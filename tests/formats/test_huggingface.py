@@ -267,7 +267,7 @@ def test_missing_parts(tmp_path):
     with pytest.raises(FormatError, match=r"is missing \(there is pytorch_model\.bin, a pickle"):
         open_checkpoint(folder)
     (folder / "config.json").unlink()
-    with pytest.raises(FormatError, match="path is a folder, expected a model file, or a Hugging"):
+    with pytest.raises(FormatError, match="path is a folder, expected a model file, a Hugging"):
         open_checkpoint(folder)
 
 

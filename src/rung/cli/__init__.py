@@ -15,6 +15,7 @@ from rung import __version__
 from rung.cli import (
     bench,
     chat,
+    check_gpt2,
     convert,
     data,
     devices,
@@ -23,6 +24,7 @@ from rung.cli import (
     kernels,
     plan,
     tokenize,
+    train,
     tune,
 )
 from rung.cli.errors import exit_codes
@@ -79,6 +81,8 @@ app.command("tokenize")(tokenize.tokenize)
 app.command("info")(info.info)
 app.command("convert")(convert.convert)
 app.command("data")(data.data)
+app.command("train")(train.train)
+app.command("check-gpt2")(check_gpt2.check_gpt2)
 app.command("devices")(devices.devices)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)

@@ -24,14 +24,15 @@ _CHUNK_VALUES = 1 << 20  # compared together: 4 MiB of float32 each
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Model file to read.")],
-    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Model file to write.")],
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Model to write.")],
     to: Annotated[
         str | None,
         typer.Option(
             "--to",
             metavar="FORMAT",
-            help="gguf, rung, llmc, llama2c-v0, llama2c-v1 or llama2c-v2; without it, .gguf and "
-            ".safetensors (rung) say it, and any other OUTPUT is llama2c-v2 (-v1 for --type f32).",
+            help="gguf, rung, llmc, huggingface (a folder), llama2c-v0, llama2c-v1 or llama2c-v2; "
+            "without it, .gguf and .safetensors (rung) say it, and any other OUTPUT is llama2c-v2 "
+            "(-v1 for --type f32).",
             show_default=False,
         ),
     ] = None,
@@ -58,8 +59,8 @@ def convert(
 ) -> None:
     """Write a model in another format, such as int8 for less memory and more speed.
 
-    OUTPUT appears only when it is whole. Only GGUF holds the tokenizer, too; for others the note
-    at the end says which file to use.
+    OUTPUT appears only when it is whole. Only GGUF and Hugging Face folders hold the tokenizer,
+    too; for others the note at the end says which file to use.
     """
     from rung.formats.writers import writer_for
 

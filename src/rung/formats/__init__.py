@@ -58,5 +58,11 @@ def open_checkpoint(path: str | Path) -> Checkpoint:
 def _open_folder(path: Path) -> Checkpoint:
     if (path / huggingface.CONFIG_FILE).is_file():
         return huggingface.read(path)
-    expected = f"a model file, or a Hugging Face folder with {huggingface.CONFIG_FILE}"
+    trained = path / huggingface.WEIGHTS_FILE
+    if trained.is_file() and native.recognises(read_head(trained, _HEAD_BYTES, "a model")):
+        return native.read(trained)
+    expected = (
+        f"a model file, a Hugging Face folder with {huggingface.CONFIG_FILE}, or a folder of "
+        f"rung train with {huggingface.WEIGHTS_FILE}"
+    )
     raise FormatError(path, "path", "a folder", expected)

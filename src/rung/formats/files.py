@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -95,6 +96,56 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # gone already where all went well
             temporary.unlink()
+
+
+@contextmanager
+def replacing_folder(path: Path, *, replaced: Collection[str] = ()) -> Iterator[Path]:
+    """A new folder to write files into, which takes the name `path` once the block has ended well.
+
+    As with `replacing`, all of it reaches the disk before it has its name, and a failure leaves
+    what was there before. replaced: names of files that go where a folder is there already. Raises
+    UsageError where it holds anything else, or `path` is a file; RungError where the folder cannot
+    be written.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file; give the name of a folder to write")
+    others = sorted({file.name for file in path.iterdir()} - {*replaced}) if path.exists() else []
+    if others:
+        raise UsageError(f"{path} holds {others[0]}, which would be lost; give another folder")
+    stage, old = (path.with_name(f"{path.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        stage.mkdir(parents=True)
+        yield stage
+        for file in stage.iterdir():
+            _flush(file)
+        _flush(stage)
+        if path.exists():
+            path.rename(old)
+        try:
+            stage.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
+        _flush(path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RungError(f"{path} cannot be written ({reason}); nothing was changed") from error
+    finally:
+        for left in (stage, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file, or what a folder lists, is on the disk; Windows flushes no folders."""
+    if os.name == "nt" and path.is_dir():
+        return
+    number = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def check_replacing(path: Path) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rung.errors import FormatError
 from rung.formats.base import Checkpoint
-from rung.formats.gguf_header import Metadata
-from rung.formats.gguf_pack import flag, integer, integers, numbers, strings, text
+from rung.formats.files import mapped, replacing
+from rung.formats.gguf_header import Metadata, parse_header
+from rung.formats.gguf_pack import flag, integer, integers, numbers, pack_header, strings, text
 from rung.formats.gguf_tokens import Tokens, of_json, of_llama2c, of_sentencepiece
 from rung.models.config import Config
 from rung.tokenizers.base import Tokenizer
@@ -18,7 +20,10 @@ from rung.tokenizers.huggingface import HuggingFaceTokenizer
 from rung.tokenizers.llama2c import Llama2cTokenizer
 from rung.tokenizers.sentencepiece_model import SentencePieceModel
 
+VOCABULARY_FILE = "tokenizer.gguf"
 _MODEL_FILE = "tokenizer.model"
+_TOKENS = "tokenizer.ggml.tokens"
+_ARCHITECTURE = "general.architecture"
 
 
 def vocabulary(checkpoint: Checkpoint) -> dict[str, bytes]:
@@ -27,14 +32,38 @@ def vocabulary(checkpoint: Checkpoint) -> dict[str, bytes]:
     Raises as `open_tokenizer` does where the tokenizer beside the model is not one for it.
     """
     metadata = checkpoint.metadata
-    if isinstance(metadata, Metadata) and "tokenizer.ggml.tokens" in metadata:
-        return {key: metadata.raw(key) for key in metadata if key.startswith("tokenizer.")}
+    if isinstance(metadata, Metadata) and _TOKENS in metadata:
+        return _copied(metadata)
+    beside = checkpoint.path.with_name(VOCABULARY_FILE)
+    if beside.is_file():
+        return _copied(_metadata_of(beside))
     found = _tokenizer_of(checkpoint)
     if found is None:
         return {"tokenizer.ggml.model": text("no_vocab")}
     tokenizer, tokens = found
     tokens.fill(checkpoint.config.vocab_size)
     return _keys(tokenizer, tokens)
+
+
+def write_vocabulary(source: Path, path: Path) -> None:
+    """Write the vocabulary of the GGUF file `source` as one of its own, without tensors.
+
+    Raises FormatError for a file that holds none, RungError where `path` cannot be written.
+    """
+    metadata = _metadata_of(source)
+    if _TOKENS not in metadata:
+        raise FormatError(source, _TOKENS, "missing", "the tokens of a tokenizer")
+    keys = {_ARCHITECTURE: metadata.raw(_ARCHITECTURE)} if _ARCHITECTURE in metadata else {}
+    with replacing(path) as file:
+        file.write(pack_header(keys | _copied(metadata), ()))
+
+
+def _metadata_of(path: Path) -> Metadata:
+    return parse_header(path, mapped(path, "a GGUF file").data).metadata
+
+
+def _copied(metadata: Metadata) -> dict[str, bytes]:
+    return {key: metadata.raw(key) for key in metadata if key.startswith("tokenizer.")}
 
 
 def special_tokens(config: Config) -> dict[str, bytes]:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from rung.errors import FormatError
 from rung.formats.config_json import config_from_json, config_to_json
-from rung.formats.safetensors_file import LENGTH, METADATA, parse_object
+from rung.formats.safetensors_file import LENGTH, Planned, pack_header, parse_object
 from rung.models.config import Config, weight_shapes
 from rung.storage import Plane, StorageType, storage_type
 
 VERSION = "1"
 _PREFIX = b'{"__metadata__":{"format":"rung"'
-_ALIGNMENT = 64
 _DTYPES = {"float32": "F32", "float16": "F16", "int8": "I8", "uint8": "U8"}
 
 
@@ -66,26 +65,14 @@ def pack_head(config: Config, types: Mapping[str, StorageType]) -> bytes:
     by_type: dict[str, list[str]] = {}
     for name, kind in types.items():
         by_type.setdefault(kind.name, []).append(name)
-    header: dict[str, object] = {
-        METADATA: {
-            "format": "rung",
-            "rung.version": VERSION,
-            "rung.config": config_to_json(config),
-            "rung.types": json.dumps(by_type, separators=(",", ":")),
-        }
+    metadata = {
+        "format": "rung",
+        "rung.version": VERSION,
+        "rung.config": config_to_json(config),
+        "rung.types": json.dumps(by_type, separators=(",", ":")),
     }
-    offset = 0
-    for entry in all_planes(config, types):
-        stop = offset + entry.size_bytes
-        header[entry.name] = {
-            "dtype": entry.dtype,
-            "shape": entry.shape,
-            "data_offsets": (offset, stop),
-        }
-        offset = stop
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text = text.ljust(-(-(len(text) + LENGTH.size) // _ALIGNMENT) * _ALIGNMENT - LENGTH.size)
-    return LENGTH.pack(len(text)) + text
+    planes = [Planned(e.name, e.dtype, e.shape) for e in all_planes(config, types)]
+    return pack_header(planes, metadata)
 
 
 def all_planes(config: Config, types: Mapping[str, StorageType]) -> Iterator[PlaneEntry]:

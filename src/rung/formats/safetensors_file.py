@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -25,6 +25,7 @@ METADATA = "__metadata__"
 _MAX_HEADER_BYTES = 1 << 24
 _MAX_TENSORS = 1 << 16  # Python objects of a header take ten times its bytes: so few may be made
 _MAX_DIMENSIONS = 8
+_ALIGNMENT = 64
 
 ELEMENT_BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1,
@@ -39,6 +40,37 @@ class Tensor:
     dtype: str
     shape: tuple[int, ...]
     data: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A tensor of a file to write."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its values."""
+        return prod(self.shape) * ELEMENT_BYTES[self.dtype]
+
+
+def pack_header(tensors: Sequence[Planned], metadata: Mapping[str, str]) -> bytes:
+    """The bytes before the first tensor; filled up with spaces, so that tensors lie on 64 bytes."""
+    header: dict[str, object] = {METADATA: dict(metadata)}
+    offset = 0
+    for tensor in tensors:
+        stop = offset + tensor.size_bytes
+        header[tensor.name] = {
+            "dtype": tensor.dtype,
+            "shape": tensor.shape,
+            "data_offsets": (offset, stop),
+        }
+        offset = stop
+    text = json.dumps(header, separators=(",", ":")).encode()
+    size = -(-(len(text) + LENGTH.size) // _ALIGNMENT) * _ALIGNMENT
+    return LENGTH.pack(size - LENGTH.size) + text.ljust(size - LENGTH.size)
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ WRITERS = {
             keeps_types=True,
         ),
         Writer("llmc", "rung.formats.llmc_write", _by_name("f32", "bf16")),
+        Writer("huggingface", "rung.formats.huggingface.write", _by_name(*PLAIN_KINDS)),
         Writer(
             "rung",
             "rung.formats.native",

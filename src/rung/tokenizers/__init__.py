@@ -26,7 +26,7 @@ _SUPPORTED = (
     "or a folder with one"
 )
 # In a folder the exact form of a tokenizer comes before what it was made from.
-_FOLDER_NAMES = ("tokenizer.json", "tokenizer.model", "tokenizer.bin")
+_FOLDER_NAMES = ("tokenizer.json", "tokenizer.model", "tokenizer.bin", "tokenizer.gguf")
 
 
 def open_tokenizer(path: str | Path, vocab_size: int | None = None) -> Tokenizer:
@@ -58,8 +58,8 @@ def find_tokenizer(model_path: str | Path, vocab_size: int) -> Path | None:
     """Where a model's tokenizer is, or None: inside the file, in its folder, or beside it.
 
     Beside it, <model>.tokenizer.bin, tokenizer.bin, tok<size>.bin, gpt2_tokenizer.bin,
-    tokenizer.json and tokenizer.model are looked for; the first that exists is taken, for it is the
-    most particular to the model.
+    tokenizer.json, tokenizer.model and tokenizer.gguf (a vocabulary alone) are looked for; the
+    first that exists is taken, for it is the most particular to the model.
     """
     model_path = Path(model_path)
     if model_path.is_dir():
@@ -73,6 +73,7 @@ def find_tokenizer(model_path: str | Path, vocab_size: int) -> Path | None:
         "gpt2_tokenizer.bin",
         "tokenizer.json",
         "tokenizer.model",
+        "tokenizer.gguf",
     )
     candidates = (model_path.with_name(name) for name in names)
     return next((path for path in candidates if path.is_file()), None)

@@ -10,6 +10,15 @@ from typing import Any
 from rung.errors import FormatError
 from rung.formats.files import opened, read_most
 
+SETTINGS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+"""What lies beside a tokenizer's file, and says which tokens begin and end texts."""
+
 _MAX_BYTES = 1 << 26
 
 

@@ -7,23 +7,16 @@ from pathlib import Path
 
 from rung.formats.files import read_head, replacing
 from rung.tokenizers import Tokenizer, llmc, open_tokenizer, sentencepiece_model
+from rung.tokenizers.folder import SETTINGS
 from rung.train.data.manifest import Manifest
 
 LLMC_FILE = "gpt2_tokenizer.bin"
-# What lies beside a tokenizer.json or tokenizer.model and says which tokens begin and end texts.
-_SETTINGS = (
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "generation_config.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-)
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer.bin",
     LLMC_FILE,
-    *_SETTINGS,
+    *SETTINGS,
 )
 _MOST_BYTES = 1 << 27  # of a file that is copied: the largest tokenizer.json have 30 MB
 
@@ -46,9 +39,9 @@ def copy_tokenizer(path: Path, folder: Path) -> str:
     if llmc.recognises(head):
         name, settings = LLMC_FILE, ()
     elif sentencepiece_model.recognises(head):
-        name, settings = "tokenizer.model", _SETTINGS
+        name, settings = "tokenizer.model", SETTINGS
     elif head.lstrip().startswith(b"{"):
-        name, settings = "tokenizer.json", _SETTINGS
+        name, settings = "tokenizer.json", SETTINGS
     else:
         name, settings = "tokenizer.bin", ()
     _copy(path, folder / name)

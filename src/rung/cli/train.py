@@ -1,0 +1,131 @@
+"""`rung train`: train a model, from nothing or from another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rung.cli import groups
+from rung.cli.errors import INTERRUPTED
+from rung.cli.interrupts import Interrupts
+from rung.cli.streams import note
+from rung.cli.train_options import (
+    DataChoice,
+    Learning,
+    Length,
+    Machine,
+    ModelChoice,
+    Signs,
+    given,
+)
+from rung.errors import UsageError
+
+if TYPE_CHECKING:
+    from rung.train.session import Session
+
+_MODEL, _DATA, _LENGTH = ModelChoice(), DataChoice(), Length()
+_LEARNING, _SIGNS, _MACHINE = Learning(), Signs(), Machine()
+
+
+@groups.spread
+def train(
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="DATA…",
+            help="A folder of rung data, llm.c's token shards, or text files (.txt, .jsonl …).",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Folder of the run.", show_default=False
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in FOLDER, bit for bit.")
+    ] = False,
+    model: ModelChoice = _MODEL,
+    data: DataChoice = _DATA,
+    length: Length = _LENGTH,
+    learning: Learning = _LEARNING,
+    signs: Signs = _SIGNS,
+    tensorboard: Annotated[
+        bool,
+        typer.Option(
+            "--tensorboard",
+            help="Write metrics for TensorBoard, too (extra: tensorboard).",
+            rich_help_panel="Signs of life and checkpoints",
+        ),
+    ] = False,
+    machine: Machine = _MACHINE,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")
+    ] = False,
+) -> None:
+    """Train a GPT-2 or Llama model, from nothing or from any that Rung loads.
+
+    FOLDER is a model as soon as there is a checkpoint: rung generate FOLDER, rung convert FOLDER.
+    Ctrl-C finishes the step, saves and ends; --resume goes on.
+    """
+    if out is None:
+        raise UsageError("give the run a folder: --out FOLDER")
+    told = given(model, data, length, learning, signs, machine)
+    if inputs:
+        told["data"] = tuple(map(str, inputs))
+    if tensorboard:
+        from rung.train.metrics import check_tensorboard
+
+        check_tensorboard()
+    from rung.cli.loading import compile_progress
+
+    with (
+        compile_progress(quiet=quiet) as compiling,
+        _opened(out, told, compiling, resumed=resume) as session,
+    ):
+        compiling.stop()
+        ended = _run(session, tensorboard=tensorboard, quiet=quiet)
+        if not quiet:
+            _tell_end(session, ended=ended)
+    if not ended:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -> Session:
+    from rung.train.options import TrainOptions
+    from rung.train.session import begin, resume
+
+    if resumed:
+        return resume(out, told, on_compile=compiling)
+    return begin(TrainOptions(**told), out, on_compile=compiling)
+
+
+def _run(session: Session, *, tensorboard: bool, quiet: bool) -> bool:
+    """Trains to the end or the first Ctrl-C; whether it was the end."""
+    from rung.cli.train_progress import Quiet, Telling
+    from rung.train.trainer import Trainer
+
+    with Interrupts() as interrupts, Quiet() if quiet else Telling(session) as reporter:
+        trainer = Trainer(session, reporter, tensorboard=tensorboard)
+        return trainer.run(stop=lambda: interrupts.requested)
+
+
+def _tell_end(session: Session, *, ended: bool) -> None:
+    from rung.train.checkpoints import CURVE_FILE, METRICS_FILE
+    from rung.train.curve import can_draw, draw
+    from rung.train.metrics import read_rows
+
+    folder = session.run.path
+    rows = read_rows(folder / METRICS_FILE)
+    if can_draw():
+        draw(rows, folder / CURVE_FILE)
+        note(f"loss curve: {folder / CURVE_FILE}")
+    else:
+        note('no loss curve is drawn without matplotlib: pip install "rung[plot]"')
+    if ended:
+        note(f"the model is trained: rung generate {folder}")
+    else:
+        note(f"stopped and saved; go on with: rung train --resume --out {folder}")

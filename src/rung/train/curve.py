@@ -1,0 +1,50 @@
+"""The loss curve as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_SMOOTHED = 50  # steps of the running mean
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is there."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Draws losses by step: each, their running mean, and those of validation."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    trained = [(row["step"], row["loss"]) for row in rows if row.get("loss") is not None]
+    if trained:
+        steps, losses = zip(*trained, strict=True)
+        axes.plot(steps, losses, color="C0", alpha=0.3, linewidth=0.8)
+        axes.plot(steps, _running_mean(losses), color="C0", label="training, running mean")
+    held = [(row["step"], row["val_loss"]) for row in rows if row.get("val_loss") is not None]
+    if held:
+        axes.plot(*zip(*held, strict=True), "o-", color="C1", markersize=3, label="validation")
+    if trained or held:
+        axes.legend()
+    axes.set(xlabel="step", ylabel="loss, nats a token")
+    axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=120)
+
+
+def _running_mean(losses: Sequence[float]) -> list[float]:
+    width = max(1, min(_SMOOTHED, len(losses) // 10))
+    means = []
+    for index in range(len(losses)):
+        part = losses[max(0, index + 1 - width) : index + 1]
+        means.append(sum(part) / len(part))
+    return means

@@ -1,0 +1,98 @@
+"""Whether a step has room in the memory that this machine has left, and what would have."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from rung.errors import MemoryLimitError
+from rung.models.config import Config
+from rung.train.memory import memory_bytes
+
+_MEMINFO = Path("/proc/meminfo")
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def needed_bytes(config: Config, *, batch_size: int, seq_len: int, recompute: bool) -> int:
+    """Bytes of parameters, gradients, moments and activations of a step."""
+    parts = memory_bytes(config, sequences=batch_size, tokens=seq_len, recompute=recompute)
+    return sum(parts.values())
+
+
+def available_bytes() -> int | None:
+    """Memory that can be had without swapping; None where the system does not tell."""
+    found = [value for value in (_free(), _group_left()) if value is not None]
+    return min(found, default=None)
+
+
+def check_memory(config: Config, *, batch_size: int, seq_len: int, recompute: bool) -> None:
+    """Raises MemoryLimitError where a step needs more than there is, with what would fit."""
+    available = available_bytes()
+    if available is None:
+        return
+    needed = needed_bytes(config, batch_size=batch_size, seq_len=seq_len, recompute=recompute)
+    if needed > available:
+        raise MemoryLimitError(
+            f"training needs {needed / 2**30:.1f} GiB, {available / 2**30:.1f} GiB are free; "
+            + suggestion(config, batch_size, seq_len, recompute=recompute, available=available)
+        )
+
+
+def suggestion(
+    config: Config, batch_size: int, seq_len: int, *, recompute: bool, available: int
+) -> str:
+    """What to try where memory does not suffice: the nearest that fits."""
+    for size, length, again in _smaller(batch_size, seq_len, recompute):
+        if needed_bytes(config, batch_size=size, seq_len=length, recompute=again) > available:
+            continue
+        told = [] if size == batch_size else [f"--batch-size {size}"]
+        if size != batch_size and batch_size % size == 0 and length == seq_len:
+            told.append(f"--grad-accum {batch_size // size} for the same updates")
+        if length != seq_len:
+            told.append(f"--seq-len {length}")
+        if again != recompute:
+            told.append("--recompute")
+        return f"what fits: {' '.join(told)}"
+    return "no batch of this model fits; a smaller --config does"
+
+
+def _smaller(batch_size: int, seq_len: int, recompute: bool) -> Iterator[tuple[int, int, bool]]:
+    """Batches that need less and less: first the same one with more computing."""
+    if not recompute:
+        yield batch_size, seq_len, True
+    size = batch_size
+    while size > 1:
+        size //= 2
+        yield size, seq_len, recompute
+    while seq_len > 16:
+        seq_len //= 2
+        yield 1, seq_len, True
+
+
+def _free() -> int | None:
+    """What Linux says can be had; elsewhere all memory there is."""
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _group_left() -> int | None:
+    """What the control group of this process leaves; None without a limit."""
+    try:
+        most = (_CGROUP / "memory.max").read_text().strip()
+        used = int((_CGROUP / "memory.current").read_text())
+        # Files that were read count as used until somebody needs the memory.
+        for line in (_CGROUP / "memory.stat").read_text().splitlines():
+            if line.startswith("inactive_file "):
+                used -= int(line.split()[1])
+        return None if most == "max" else max(int(most) - used, 0)
+    except (OSError, ValueError, IndexError):
+        return None
