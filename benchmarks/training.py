@@ -27,7 +27,7 @@ from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.bench.rows import append_rows, origin
 from rung.models.config import Config, weight_shapes
 
-SIDES = ("rung", "pytorch", "pytorch-bf16")
+SIDES = ("rung", "rung-bf16", "pytorch", "pytorch-bf16")
 RESULTS = Path(__file__).parent / "results" / "training.jsonl"
 
 # Width, layers, heads, vocabulary.
@@ -98,6 +98,7 @@ def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
         threads=options.threads,
         optimizer=AdamW(beta1=BETAS[0], beta2=BETAS[1], weight_decay=DECAY),
         recompute=options.recompute,
+        precision="bfloat16" if options.side == "rung-bf16" else "float32",
     )
     tokens, targets = batch_of(config, options.sequences, options.tokens)
 
@@ -174,7 +175,7 @@ def pytorch_step(options: argparse.Namespace, *, bf16: bool) -> tuple[Step, Call
 
 def work(options: argparse.Namespace) -> None:
     """A side's process: a line of JSON for each line on its input, then a table if asked."""
-    if options.side == "rung":
+    if options.side.startswith("rung"):
         run, table = rung_step(options)
     else:
         run, table = pytorch_step(options, bf16=options.side == "pytorch-bf16")

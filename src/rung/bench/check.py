@@ -19,7 +19,8 @@ from rung.registry import OPS, Kernel, Op, letters_of
 from rung.storage import F32, Q8_S, StoredTensor, quantize, stored
 
 # Greatest |error| over the greatest |reference| (or 1, if that is larger), by storage type.
-# A kernel that multiplies in a type of less precision names it by its option `rate`.
+# A kernel that multiplies in a type of less precision names it by its option `rate`; where the
+# reference rounds in the same way, the option `tolerance` names the type that its sums have.
 TOLERANCE = {"f32": 1e-5, "f16": 2.0**-11, "bf16": 2.0**-7, "bf16_tiles": 2.0**-8, "i32": 0}
 
 
@@ -163,7 +164,8 @@ def run_inputs(
     program.submit({})
     program.synchronize()
     result = fetched(backend, there[node.output.root])
-    computed_in = kernel.options.get("rate", result.type.name)
+    multiplied_in = kernel.options.get("rate", result.type.name)
+    computed_in = kernel.options.get("tolerance", multiplied_in)
     values = _values(result)
     if op.writes:
         every = [fetched(backend, there[tensor.root]) for tensor in node.written]

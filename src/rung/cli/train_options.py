@@ -225,6 +225,15 @@ class Signs:
 class Machine:
     """What it runs on."""
 
+    precision: Annotated[
+        str | None,
+        _option(
+            _MACHINE,
+            "--precision",
+            metavar="NAME",
+            help="float32, or bfloat16 for the factors of products alone; float32 without it.",
+        ),
+    ] = None
     recompute: Annotated[
         bool | None,
         typer.Option(

@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from rung.errors import UsageError
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, Rope, weight_shapes
 from rung.models.rope import rope_frequencies
+from rung.registry import Op
 from rung.storage import F32, I32
 
 LOSS = "loss"
@@ -30,6 +32,10 @@ LOSS = "loss"
 # Rows whose logits are there at once. Each chunk goes through the head's whole gradient once, which
 # is 2 × 154 MB for GPT-2: nothing beside the product of so many rows.
 CHUNK_ROWS = 256
+
+Precision = Literal["float32", "bfloat16"]
+PRODUCTS: Mapping[Precision, Op] = {"float32": ops.linear, "bfloat16": ops.linear_bf16}
+"""Products by the type that their factors are rounded to; all else is float32 in any case."""
 
 _PACKS = {"attn_q": "attn_qkv", "attn_k": "attn_qkv", "attn_v": "attn_qkv"}
 _GATED = {"ffn_gate": "ffn_gate_up", "ffn_up": "ffn_gate_up"}
@@ -86,11 +92,18 @@ class TrainableDecoder:
     The graph's inputs are tokens, positions and targets [B·T] (a negative target does not count);
     its output is the mean loss [1]; its weights are states, named as `packed_weights` says, and the
     rows of log-sum-exp of each layer's attention are states as well. `constants` holds what follows
-    from the Config, by name. Raises UsageError where the Config cannot be trained.
+    from the Config, by name. precision: see PRODUCTS. Raises UsageError where the Config cannot be
+    trained.
     """
 
     def __init__(
-        self, config: Config, *, sequences: int, tokens: int, chunk_rows: int = CHUNK_ROWS
+        self,
+        config: Config,
+        *,
+        sequences: int,
+        tokens: int,
+        chunk_rows: int = CHUNK_ROWS,
+        precision: Precision = "float32",
     ) -> None:
         check_trainable(config)
         self.config = config
@@ -98,6 +111,7 @@ class TrainableDecoder:
         self.constants: dict[str, NDArray[np.float32]] = {}
         self._B, self._T, self._X = sequences, tokens, sequences * tokens
         self._chunks = _chunks(self._X, chunk_rows)
+        self._product = PRODUCTS[precision]
         for packed in packed_weights(config).values():
             self.graph.tensor(packed.name, packed.shape, "state", F32)
         self._tokens, self._positions, self._targets = (
@@ -154,7 +168,7 @@ class TrainableDecoder:
 
     def _linear(self, weight: str, x: Tensor, name: str, residual: Tensor | None = None) -> Tensor:
         w_NK, b_N = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
-        return self.graph.add(ops.linear, x, w_NK, b_N, residual, name=name)
+        return self.graph.add(self._product, x, w_NK, b_N, residual, name=name)
 
     def _back_to_stream(
         self, weight: str, norm: str, x: Tensor, stream: Tensor, *names: str
@@ -222,7 +236,7 @@ class TrainableDecoder:
             x_RD = x_XD
             if x_CRD is not None:
                 x_RD = g.add(ops.chunk, x_CRD, name=f"result_rows{suffix}", index=index)
-            logits_RV = g.add(ops.linear, x_RD, head, name=f"result_output{suffix}")
+            logits_RV = g.add(self._product, x_RD, head, name=f"result_output{suffix}")
             losses_R = g.add(
                 ops.cross_entropy,
                 *(logits_RV, self._targets),

@@ -14,6 +14,11 @@ from rung.ops.embedding.gradient import embedding_backward
 from rung.ops.embedding.op import embedding
 from rung.ops.fused.op import FUSED
 from rung.ops.linear.gradient import column_sums, linear_backward_w, linear_backward_x
+from rung.ops.linear.mixed import (
+    linear_bf16,
+    linear_bf16_backward_w,
+    linear_bf16_backward_x,
+)
 from rung.ops.linear.op import linear, pack_tiles, quantize, quantize_blocks
 from rung.ops.loss.op import (
     chunk,
@@ -92,6 +97,9 @@ __all__ = [
     "linear",
     "linear_backward_w",
     "linear_backward_x",
+    "linear_bf16",
+    "linear_bf16_backward_w",
+    "linear_bf16_backward_x",
     "load_kernels",
     "mean_loss",
     "mean_loss_backward",

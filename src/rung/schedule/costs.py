@@ -13,7 +13,10 @@ from rung.graph.ir import Node, concrete
 from rung.registry import Cost
 from rung.schedule.rates import Rates
 
-_PRODUCTS = ("linear", "linear_backward_x", "linear_backward_w")
+_PRODUCTS = (
+    *("linear", "linear_backward_x", "linear_backward_w"),
+    *("linear_bf16", "linear_bf16_backward_x", "linear_bf16_backward_w"),
+)
 _ATTENTION = ("attention", "causal_attention", "causal_attention_backward")
 BY_OPERATIONS = frozenset((*_PRODUCTS, *_ATTENTION))
 """Ops whose time goes with their operations; that of others goes with bytes."""

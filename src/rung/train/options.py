@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from rung.errors import UsageError
+from rung.models.trainable import PRODUCTS, Precision
 from rung.train.schedules import KINDS, Kind
 
 _ON_THE_WAY = {"on_the_way": True}
@@ -32,7 +33,8 @@ class TrainOptions:
     weight_decay: of matrices; beta1, beta2, epsilon: AdamW's. clip: the greatest norm of all
         gradients together, 0 for any.
     skip_spikes: a step whose loss lies so many deviations above the last losses' mean updates
-        nothing; 0 skips none. recompute: less memory for activations, for more time.
+        nothing; 0 skips none. precision: float32, or bfloat16 for the factors of products alone (see
+        `step.TrainStep`). recompute: less memory for activations, for more time.
     val_every, sample_every, save_every: in steps, 0 for never (a run is always saved at its end).
     keep: how many checkpoints stay, the last ones.
 
@@ -63,6 +65,7 @@ class TrainOptions:
     clip: float = 1.0
     seed: int = 0
     skip_spikes: float = 0.0
+    precision: Precision = "float32"
     recompute: bool = _on_the_way(False)
     val_every: int = _on_the_way(100)
     val_batches: int = _on_the_way(20)
@@ -98,6 +101,9 @@ class TrainOptions:
             raise UsageError(f"--val is {self.val_share}, expected 0 to less than 1")
         if self.schedule not in KINDS:
             raise UsageError(f"--schedule is {self.schedule!r}, expected {', '.join(KINDS)}")
+        if self.precision not in PRODUCTS:
+            known = " or ".join(PRODUCTS)
+            raise UsageError(f"--precision is {self.precision!r}, expected {known}")
         if self.device != "cpu":
             raise UsageError(f"--device is {self.device!r}, but models train on the cpu only")
         if sum(map(bool, (self.steps, self.epochs, self.tokens))) > 1:

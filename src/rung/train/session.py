@@ -326,6 +326,7 @@ def _open_step(
                 weight_decay=options.weight_decay,
             ),
             recompute=options.recompute,
+            precision=options.precision,
             on_compile=on_compile,
         )
     except (MemoryError, MemoryLimitError) as error:

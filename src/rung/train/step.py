@@ -17,11 +17,19 @@ from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
-from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
+from rung.models.trainable import (
+    CHUNK_ROWS,
+    LOSS,
+    PRODUCTS,
+    Precision,
+    TrainableDecoder,
+    packed_weights,
+)
 from rung.ops.optimizer.op import Numbers
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor
 from rung.schedule.profile.runs import Profile
+from rung.simd.target import host
 from rung.storage import F32, StoredTensor, stored
 from rung.train.memory import CHEAP
 from rung.train.update import Weight, update_graph
@@ -42,6 +50,17 @@ class AdamW:
 def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     """What decays by default: matrices, embeddings among them; not biases nor norms."""
     return len(shape) > 1
+
+
+def check_precision(precision: str) -> None:
+    """Raises UsageError for a precision that there is not, or that this processor is slow in."""
+    if precision not in PRODUCTS:
+        raise UsageError(f"precision is {precision!r}, expected {' or '.join(PRODUCTS)}")
+    if precision == "bfloat16" and not host().has("avx512bf16"):
+        raise UsageError(
+            "training in bfloat16 needs a processor with AVX512-BF16, which this one has not, or "
+            "RUNG_CPU_FEATURES switches it off: train in float32"
+        )
 
 
 @dataclass
@@ -67,7 +86,8 @@ class TrainStep:
     decay; weights that lie in one tensor (queries, keys and values; gate and up) must agree.
     recompute: activations that are cheap to compute are computed again in the backward pass and not
     kept, which saves about a third of the memory of activations. chunk_rows: of how many tokens
-    logits are there at once.
+    logits are there at once. precision: bfloat16 rounds the factors of all products of weights, and
+    of their gradients, to it; sums, weights, gradients, moments and all else stay float32.
 
     Names are those of the Config everywhere: `names`, `shape`, and `parameter`, `gradient`,
     `moments`, which return copies; `set_parameter` and `set_moments` write. `steps` counts updates,
@@ -90,6 +110,7 @@ class TrainStep:
         decays: Callable[[str, tuple[int, ...]], bool] = is_matrix,
         recompute: bool = False,
         chunk_rows: int = CHUNK_ROWS,
+        precision: Precision = "float32",
         on_compile: Compiling | None = None,
     ) -> None:
         self.config = config
@@ -103,10 +124,15 @@ class TrainStep:
                 f"a batch of {sequences} sequences of {tokens} tokens: expected at least one of "
                 f"1 to {config.context_length} tokens, the model's context"
             )
+        check_precision(precision)
         self._recompute = recompute
         self._on_compile = on_compile
         self._decoder = TrainableDecoder(
-            config, sequences=sequences, tokens=tokens, chunk_rows=chunk_rows
+            config,
+            sequences=sequences,
+            tokens=tokens,
+            chunk_rows=chunk_rows,
+            precision=precision,
         )
         self._forward = self._decoder.build()
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rung.graph.grad import Backward
     from rung.graph.ir import Node, Tensor
 
-_SIZES = [
+SIZES = [
     {"T": 1, "N": 8, "K": 64},
     {"T": 3, "N": 5, "K": 37},
     {"T": 9, "N": 17, "K": 96},
@@ -33,7 +33,7 @@ def before(rng: np.random.Generator, shape: tuple[int, ...], *, add: bool) -> An
     return values if add else np.full_like(values, np.nan)
 
 
-def _make_x(
+def make_x(
     rng: np.random.Generator, *, T: int, N: int, K: int, residual: bool = False, **_: Any
 ) -> dict[str, Any]:
     return {
@@ -45,9 +45,9 @@ def _make_x(
 
 @op(
     out="dx_TK",
-    make=_make_x,
+    make=make_x,
     flops=lambda T, N, K: 2 * T * N * K,
-    cases=[*_SIZES, {"T": 7, "N": 40, "K": 30, "residual": True}],
+    cases=[*SIZES, {"T": 7, "N": 40, "K": 30, "residual": True}],
 )
 def linear_backward_x(dy_TN: Any, w_NK: Any, r_TK: Any = None) -> Any:
     """dx = dy · w + r"""
@@ -55,7 +55,7 @@ def linear_backward_x(dy_TN: Any, w_NK: Any, r_TK: Any = None) -> Any:
     return dx_TK if r_TK is None else dx_TK + r_TK
 
 
-def _make_w(
+def make_w(
     rng: np.random.Generator, *, T: int, N: int, K: int, add: bool, **_: Any
 ) -> dict[str, Any]:
     return {
@@ -68,9 +68,9 @@ def _make_w(
 @op(
     out="dw_NK",
     inplace="dw_NK",
-    make=_make_w,
+    make=make_w,
     flops=lambda T, N, K: 2 * T * N * K,
-    cases=[case | {"add": add} for case in _SIZES for add in (False, True)],
+    cases=[case | {"add": add} for case in SIZES for add in (False, True)],
 )
 def linear_backward_w(dw_NK: Any, dy_TN: Any, x_TK: Any, *, add: bool) -> Any:
     """dw = dyᵀ · x, added to what is there where `add`"""

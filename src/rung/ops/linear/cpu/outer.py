@@ -49,7 +49,7 @@ def _copy_panel(b_KN, first, last, n, width, panel_KX):
 
 
 @register_jitable
-def _copy_rows(from_MN, m, n, to_MN, row, column, rows, width):
+def copy_rows(from_MN, m, n, to_MN, row, column, rows, width):
     for r in range(rows):
         for x in range(0, width, LANES):
             count = min(width - x, LANES)
@@ -75,9 +75,9 @@ def _tile_of(R, take):
             run(a, row, step, steps, panel_KX, c_MN, m, n, fresh)
         else:
             if not fresh:
-                _copy_rows(c_MN, m, n, edge_RX, 0, 0, R, width)
+                copy_rows(c_MN, m, n, edge_RX, 0, 0, R, width)
             run(a, row, step, steps, panel_KX, edge_RX, 0, 0, fresh)
-            _copy_rows(edge_RX, 0, 0, c_MN, m, n, R, width)
+            copy_rows(edge_RX, 0, 0, c_MN, m, n, R, width)
 
     return tile
 
@@ -119,7 +119,7 @@ def linear_backward_x_outer(part, parts, dy_TN, w_NK, r_TK, dx_TK):
         width, end = min(PANEL, K - k), min(top + TALL, T)
         whole = top + (end - top) // ROWS * ROWS
         if summed:
-            _copy_rows(r_TK, top, k, dx_TK, top, k, end - top, width)
+            copy_rows(r_TK, top, k, dx_TK, top, k, end - top, width)
         for first in range(0, N, DEPTH):
             steps = min(DEPTH, N - first)
             _copy_panel(w_NK, first, first + steps, k, width, panel_KX)
@@ -178,8 +178,8 @@ def linear_backward_w_outer(part, parts, dw_NK, dy_TN, x_TK, add):
                     _w_tile(block_XR, place, 0, steps, panel_KX, dw_NK, n, k, width, fresh, edge_RX)
                 if whole < rows:  # the last rows, as many as there are
                     n, place = block + whole, whole // ROWS * DEPTH
-                    _copy_rows(dw_NK, n, k, last_RX, 0, 0, rows - whole, width)
+                    copy_rows(dw_NK, n, k, last_RX, 0, 0, rows - whole, width)
                     _w_tile(
                         block_XR, place, 0, steps, panel_KX, last_RX, 0, 0, PANEL, fresh, edge_RX
                     )
-                    _copy_rows(last_RX, 0, 0, dw_NK, n, k, rows - whole, width)
+                    copy_rows(last_RX, 0, 0, dw_NK, n, k, rows - whole, width)
