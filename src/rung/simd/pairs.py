@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from rung.simd.bfloat import BFloat, rounded
+from rung.simd.bfloat import rounded
 from rung.simd.emit import (
     F32,
     I32,
     I64,
-    call_llvm,
     clamped,
     element_pointer,
     lane_mask,
@@ -35,9 +35,9 @@ RUN = 2 * LANES  # values of a row that become pairs together
 
 _FLOATS = vector_ir(f32x16)
 _WORDS = ir.VectorType(I32, LANES)
-_PAIRS = ir.VectorType(BFloat(), 2 * LANES)
 _intrinsic = intrinsic(prefer_literal=True)
 
+llvm.initialize_native_asmparser()  # for tile_dots, which is written in assembly
 
 @_intrinsic
 def bfloat_rounded(context: Any, value: Any) -> Any:
@@ -136,19 +136,27 @@ def pairs_of_columns(
 
 
 @_intrinsic
-def tile_dots(context: Any, tile: Any, rows: Any, columns: Any) -> Any:
-    """tile[r, c] += rows[r] · columns[c], lane by lane, each lane a pair; AVX512-BF16."""
+def tile_dots(context: Any, tile: Any, array: Any, row: Any, column: Any, columns: Any) -> Any:
+    """tile[r, c] += array[row, column + r] · columns[c], each lane a pair; needs AVX512-BF16.
+
+    The instruction takes a pair from memory for all lanes. LLVM would not: it loads the pairs of
+    several rows ahead of their use and then has no registers left for the sums, which took three
+    times as long (Zen 5). So each is written out.
+    """
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        sums, left, right = (cgutils.unpack_tuple(builder, argument) for argument in arguments)
-        left = [builder.bitcast(value, _PAIRS) for value in left]
-        right = [builder.bitcast(value, _PAIRS) for value in right]
-        products = [(a, b) for a in left for b in right]
-        name = "llvm.x86.avx512bf16.dpbf16ps.512"
-        updated = [
-            call_llvm(builder, name, _FLOATS, [s, a, b])
-            for (a, b), s in zip(products, sums, strict=True)
-        ]
+        tile_value, view, row, column, right = arguments
+        sums = cgutils.unpack_tuple(builder, tile_value)
+        vectors = cgutils.unpack_tuple(builder, right)
+        first = element_pointer(target, builder, array, view, [row, column])
+        kind = ir.FunctionType(_FLOATS, [_FLOATS, _FLOATS, first.type])
+        updated = []
+        for index, total in enumerate(sums):
+            r, c = divmod(index, len(vectors))
+            code = f"vdpbf16ps {4 * r}($3){{1to16}}, $2, $0"
+            constraint = "=v,0,v,r,~{memory}"
+            operands = [total, vectors[c], first]
+            updated.append(builder.asm(kind, code, constraint, operands, side_effect=True))
         return target.make_tuple(builder, tile, updated)
 
-    return tile(tile, rows, columns), emit
+    return tile(tile, array, types.int64, types.int64, columns), emit

@@ -15,7 +15,7 @@ from rung.ops.linear.cpu.outer import COLUMNS, PANEL, ROWS, TALL, copy_rows
 from rung.ops.linear.mixed import linear_bf16, linear_bf16_backward_w, linear_bf16_backward_x
 from rung.registry import Split
 from rung.simd.finish import finish
-from rung.simd.grids import grid_load, grid_store, spread_along
+from rung.simd.grids import grid_load, grid_store
 from rung.simd.lanes import LANES, tile_zeros
 from rung.simd.memory import aligned_floats
 from rung.simd.pairs import RUN, bfloat_rounded, pairs_of_columns, pairs_of_rows, tile_dots
@@ -97,8 +97,7 @@ def _run(a_KR, a_row, r, b_KX, b_row, steps, c_MX, m, x, fresh):
     if not fresh:
         tile = grid_load(c_MX, m, x, ROWS, COLUMNS)
     for k in range(steps):
-        values = spread_along(a_KR, a_row + k, r, ROWS)
-        tile = tile_dots(tile, values, grid_load(b_KX, b_row + k, 0, 1, COLUMNS))
+        tile = tile_dots(tile, a_KR, a_row + k, r, grid_load(b_KX, b_row + k, 0, 1, COLUMNS))
     grid_store(tile, c_MX, m, x, COLUMNS)
 
 
