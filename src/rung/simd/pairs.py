@@ -148,15 +148,21 @@ def tile_dots(context: Any, tile: Any, array: Any, row: Any, column: Any, column
         tile_value, view, row, column, right = arguments
         sums = cgutils.unpack_tuple(builder, tile_value)
         vectors = cgutils.unpack_tuple(builder, right)
+        count = len(vectors)
         first = element_pointer(target, builder, array, view, [row, column])
-        kind = ir.FunctionType(_FLOATS, [_FLOATS, _FLOATS, first.type])
+        # Operands: sums of a row, the spread pair, (the sums as they were,) vectors, the address.
+        code = "".join(f"\n\tvdpbf16ps ${2 * count + 1 + c}, ${count}, ${c}" for c in range(count))
+        constraint = ",".join(
+            [*["=v"] * count, "=&v", *map(str, range(count)), *["v"] * count, "r", "~{memory}"]
+        )
+        result = ir.LiteralStructType([_FLOATS] * (count + 1))
+        kind = ir.FunctionType(result, [*[_FLOATS] * (2 * count), first.type])
         updated = []
-        for index, total in enumerate(sums):
-            r, c = divmod(index, len(vectors))
-            code = f"vdpbf16ps {4 * r}($3){{1to16}}, $2, $0"
-            constraint = "=v,0,v,r,~{memory}"
-            operands = [total, vectors[c], first]
-            updated.append(builder.asm(kind, code, constraint, operands, side_effect=True))
+        for at in range(0, len(sums), count):
+            spread = f"vbroadcastss {4 * at // count}(${3 * count + 1}), ${count}"
+            operands = [*sums[at : at + count], *vectors, first]
+            parts = builder.asm(kind, spread + code, constraint, operands, side_effect=True)
+            updated += [builder.extract_value(parts, c) for c in range(count)]
         return target.make_tuple(builder, tile, updated)
 
     return tile(tile, array, types.int64, types.int64, columns), emit
