@@ -4,9 +4,13 @@
 
 Each side is a process of its own, so that its peak memory is its own. They take steps by turns, the
 first two of each uncounted: forward, backward, clipping to norm 1, AdamW. The ratio of each turn is
-theirs / ours in time; the row kept has the medians. PyTorch runs eager, with packed weights, its
-fused attention and its fused AdamW; `pytorch-bf16` is the same under bfloat16 autocast. Losses of
-both sides are printed: they start from the same weights and see the same tokens.
+a side's time / the first side's; the row kept has the medians. PyTorch runs eager, with packed
+weights, its fused attention and its fused AdamW; `pytorch-bf16` is the same under bfloat16
+autocast, and `rung-bf16` has `precision="bfloat16"`. Losses of all sides are printed: they start
+from the same weights and see the same tokens.
+
+`--llmc FOLDER` adds llm.c, whose train_gpt2 is in that folder, built with -Ofast -march=native
+-fopenmp -DOMP. It does not clip, and its AdamW has other constants, so its losses are others.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llmc import MOST_TURNS, SEQUENCES, TOKENS, LlmcSide
 
 from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.bench.rows import append_rows, origin
@@ -80,9 +85,10 @@ def weights_of(config: Config) -> dict[str, np.ndarray[Any, np.dtype[np.float32]
 
 
 def batch_of(config: Config, sequences: int, tokens: int) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Tokens and targets, [2, B, T]."""
+    """Tokens and targets, [2, B, T]: each target is the next token, of the last one the first."""
     rng = np.random.default_rng(1)
-    return rng.integers(0, config.vocab_size, (2, sequences, tokens)).astype(np.int32)
+    stream = rng.integers(0, config.vocab_size, sequences * tokens).astype(np.int32)
+    return np.stack([stream, np.roll(stream, -1)]).reshape(2, sequences, tokens)
 
 
 def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
@@ -234,6 +240,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--sides", default="rung,pytorch")
+    parser.add_argument("--llmc", type=Path, metavar="FOLDER", help="of llm.c's train_gpt2, built")
     parser.add_argument("--recompute", action="store_true", help="ours: keep fewer activations")
     parser.add_argument("--profile", action="store_true", help="print what our kernels take")
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -242,14 +249,30 @@ def main() -> None:
     if options.side is not None:
         work(options)
         return
-    sides = {name: Side(name, sys.argv[1:]) for name in options.sides.split(",")}
+    if options.llmc is not None and (
+        (options.sequences, options.tokens) != (SEQUENCES, TOKENS) or options.turns > MOST_TURNS - 2
+    ):
+        parser.error(
+            f"--llmc takes {SEQUENCES} sequences of {TOKENS} tokens, {MOST_TURNS - 2} turns at most"
+        )
+    sides: dict[str, Side | LlmcSide] = {}
+    for name in options.sides.split(","):
+        sides[name] = Side(name, sys.argv[1:])
+    if options.llmc is not None:
+        config = config_of(options.model)
+        tokens = batch_of(config, SEQUENCES, TOKENS)[0].reshape(-1)
+        weights = weights_of(config)
+        sides["llm.c"] = LlmcSide(
+            options.llmc / "train_gpt2", config, weights, tokens, threads=options.threads
+        )
+        del weights
     for turn in range(options.turns + 2):
         for side in sides.values():
             side.step()
         if turn == 1:
             for side in sides.values():
                 side.seconds.clear()
-    ours = sides["rung"]
+    ours = next(iter(sides.values()))
     rows = []
     for name, side in sides.items():
         ratios = [b / a for a, b in zip(ours.seconds, side.seconds, strict=True)]
@@ -265,12 +288,14 @@ def main() -> None:
         rows.append(row)
         print(
             f"{name:13s} {row['s']:7.3f} s a step ({row['s_least']:.3f} to {row['s_most']:.3f}), "
-            f"{row['tokens_per_s']:6.0f} tok/s, {row['ratio']:5.2f} of ours, "
+            f"{row['tokens_per_s']:6.0f} tok/s, {row['ratio']:5.2f} of the first, "
             f"peak {side.peak_bytes / 2**30:.2f} GiB, "
             f"losses {side.losses[0]:.5f} … {side.losses[-1]:.5f}"
         )
     if options.profile:
-        print(ours.ask("table"))
+        for name, side in sides.items():
+            if isinstance(side, Side) and name.startswith("rung"):
+                print(f"{name}\n{side.ask('table')}")
     for side in sides.values():
         side.close()
     shape = {name: getattr(options, name) for name in ("model", "sequences", "tokens", "threads")}

@@ -39,6 +39,7 @@ _intrinsic = intrinsic(prefer_literal=True)
 
 llvm.initialize_native_asmparser()  # for tile_dots, which is written in assembly
 
+
 @_intrinsic
 def bfloat_rounded(context: Any, value: Any) -> Any:
     """A float32 rounded to bfloat16, as float32 again."""
@@ -71,9 +72,7 @@ def pairs_of_rows(
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view, row, last, column, count, to_view, to_row, to_column = arguments
-        masks = [
-            lane_mask(builder, builder.sub(count, I64(half)), LANES) for half in (0, LANES)
-        ]
+        masks = [lane_mask(builder, builder.sub(count, I64(half)), LANES) for half in (0, LANES)]
         rows = []
         for r in range(LANES):
             index = clamped(builder, row, r, last)

@@ -33,8 +33,8 @@ class TrainOptions:
     weight_decay: of matrices; beta1, beta2, epsilon: AdamW's. clip: the greatest norm of all
         gradients together, 0 for any.
     skip_spikes: a step whose loss lies so many deviations above the last losses' mean updates
-        nothing; 0 skips none. precision: float32, or bfloat16 for the factors of products alone (see
-        `step.TrainStep`). recompute: less memory for activations, for more time.
+        nothing; 0 skips none. recompute: less memory for activations, for more time.
+    precision: float32, or bfloat16 for the factors of products alone (see `step.TrainStep`).
     val_every, sample_every, save_every: in steps, 0 for never (a run is always saved at its end).
     keep: how many checkpoints stay, the last ones.
 
