@@ -14,7 +14,8 @@ from rung.errors import GraphError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Rope
-from rung.models.trainable import TrainableDecoder
+from rung.models.trainable import PRODUCTS, Precision, TrainableDecoder
+from rung.ops.linear import mixed
 from rung.registry import OPS
 from support import GPT2, tiny_config
 
@@ -49,10 +50,12 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def _model(changes: dict[str, Any]) -> tuple[Graph, dict[str, NDArray[Any]], list[str]]:
+def _model(
+    changes: dict[str, Any], precision: Precision = "float32"
+) -> tuple[Graph, dict[str, NDArray[Any]], list[str]]:
     """A forward graph, values for its inputs and states, and the names of its weights."""
     config = tiny_config(**changes)
-    decoder = TrainableDecoder(config, sequences=2, tokens=3, chunk_rows=3)
+    decoder = TrainableDecoder(config, sequences=2, tokens=3, chunk_rows=3, precision=precision)
     graph = decoder.build()
     rng = np.random.default_rng(0)
     given: dict[str, NDArray[Any]] = {
@@ -69,8 +72,16 @@ def _model(changes: dict[str, Any]) -> tuple[Graph, dict[str, NDArray[Any]], lis
 
 @pytest.mark.parametrize("changes", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("accumulate", [False, True], ids=["set", "added"])
-def test_gradients_are_the_slopes_of_the_loss(changes: dict[str, Any], accumulate: bool) -> None:
-    graph, given, names = _model(changes)
+@pytest.mark.parametrize("precision", PRODUCTS)
+def test_gradients_are_the_slopes_of_the_loss(
+    changes: dict[str, Any],
+    accumulate: bool,
+    precision: Precision,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # What is rounded has no slope; the rule is that of the product without rounding.
+    monkeypatch.setattr(mixed, "rounded", lambda x: x)
+    graph, given, names = _model(changes, precision)
     loss = graph.tensors["loss"]
     found = differentiate(
         graph, loss, names, accumulate=accumulate, recompute=[ops.gelu, ops.rms_norm]
@@ -93,7 +104,12 @@ def test_gradients_are_the_slopes_of_the_loss(changes: dict[str, Any], accumulat
 
 
 def test_every_rule_is_part_of_a_tested_model() -> None:
-    used = {n.op.name for changes in MODELS.values() for n in _model(changes)[0].nodes}
+    used = {
+        node.op.name
+        for changes in MODELS.values()
+        for precision in PRODUCTS
+        for node in _model(changes, precision)[0].nodes
+    }
     assert {op.name for op in OPS.values() if op.rule is not None} <= used
 
 
