@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from runs import options, trained
 
 from rung.errors import UsageError
 from rung.simd.target import host
 from rung.train import step as step_module
 from rung.train.step import TrainStep
-from runs import options, trained
 from support import GPT2, tiny_checkpoint
 
 B, T = 4, 32
@@ -117,7 +117,7 @@ def test_a_processor_without_its_instruction_is_told(monkeypatch: pytest.MonkeyP
     own = host()
     without = replace(own, features=own.features - {"avx512bf16"})
     monkeypatch.setattr(step_module, "host", lambda: without)
-    with pytest.raises(UsageError, match="AVX512-BF16.*train in float32"), _step(GPT2):
+    with pytest.raises(UsageError, match=r"AVX512-BF16.*train in float32"), _step(GPT2):
         pass
 
 

@@ -52,6 +52,7 @@ class Telling(Quiet):
         self._steps = options.steps
         self._flops = flops_per_token(session.config, options.seq_len)
         self._threads = options.threads or default_threads()
+        self._multiplies = "bf16" if options.precision == "bfloat16" else "f32"
         self._limit_gflops = 0.0
         self._last_s = 0.0
         self._first = True
@@ -62,7 +63,7 @@ class Telling(Quiet):
         from rung.bench.machine_file import limits
 
         limit = limits(self._threads, progress=lambda what: None)
-        self._limit_gflops = limit.peaks["f32"].gops
+        self._limit_gflops = limit.peaks[self._multiplies].gops
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
