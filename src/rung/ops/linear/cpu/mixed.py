@@ -4,6 +4,10 @@ The tiles are those of outer.py, each step being two of the depth: both factors 
 are copied into strips of pairs (simd/pairs.py), 8 rows of one meet 48 columns of the other, and
 sums stay in registers, then wait in the output for the next run of the depth. Each output is summed
 in the order of the depth, whatever the part it falls in.
+
+256 rows on one Zen 5 core, whose limit is 495 GFLOP/s: y 398 with 3072×768 weights and 338 with
+50257×768, dx 359 and 323, dw 435 and 381; in float32, of 245 at most, 190 to 200. To ask memory for
+the next panel meanwhile changed nothing.
 """
 
 # T tokens, K input width, N output width; c = a · b: M rows, X columns, D depth; R×C tile
@@ -138,10 +142,10 @@ def _copy_panel_of_columns(w_NK, k, width, first, values, panel_KX):
 
 
 @register_jitable
-def _product(part, parts, a_MD, w, copy_panel, b_X, r_MX, c_MX, begun):
-    """c (+)= a · b, then + b_X + r: units are panels of b by TALL rows of a.
+def _product(part, parts, a_MD, w, copy_panel, b_X, r_MX, c_MX):
+    """c = a · b + b_X + r: units are panels of b by TALL rows of a.
 
-    copy_panel(w, x, width, first, values, panel) gives a panel of b. begun: c holds what is added.
+    copy_panel(w, x, width, first, values, panel) gives a panel of b.
     """
     D, (M, X) = a_MD.shape[1], c_MX.shape
     panels = (X + PANEL - 1) // PANEL
@@ -159,7 +163,7 @@ def _product(part, parts, a_MD, w, copy_panel, b_X, r_MX, c_MX, begun):
             for m in range(top, end, LANES):
                 strip = (m - top) // LANES * _PAIRS
                 _copy_rows_along(a_MD, m, end - 1, first, values, a_KR, strip, 0)
-            fresh = first == 0 and not begun
+            fresh = first == 0
             for x in range(columns[0] * PANEL, min(columns[1] * PANEL, X), PANEL):
                 width = min(PANEL, X - x)
                 copy_panel(w, x, width, first, values, panel_KX)
@@ -183,13 +187,13 @@ def _top(op, split):
 
 @_top(linear_bf16, Split("TN", TALL * PANEL, per_thread=1))
 def linear_bf16_pairs(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
-    _product(part, parts, x_TK, w_NK, _copy_panel_of_rows, b_N, r_TN, y_TN, False)
+    _product(part, parts, x_TK, w_NK, _copy_panel_of_rows, b_N, r_TN, y_TN)
 
 
 @_top(linear_bf16_backward_x, Split("TK", TALL * PANEL, per_thread=1))
 def linear_bf16_backward_x_pairs(part, parts, dy_TN, w_NK, r_TK, dx_TK):
     none = np.empty(0, np.float32)
-    _product(part, parts, dy_TN, w_NK, _copy_panel_of_columns, none, r_TK, dx_TK, False)
+    _product(part, parts, dy_TN, w_NK, _copy_panel_of_columns, none, r_TK, dx_TK)
 
 
 @_top(linear_bf16_backward_w, Split("N", LANES, per_thread=1))
