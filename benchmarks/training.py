@@ -282,6 +282,7 @@ def main() -> None:
             "s_least": min(side.seconds),
             "s_most": max(side.seconds),
             "ratio": statistics.median(ratios),
+            "against": next(iter(sides)),
             "tokens_per_s": options.sequences * options.tokens / statistics.median(side.seconds),
             "peak_bytes": side.peak_bytes,
         }
