@@ -17,6 +17,7 @@ from rung.backends.webgpu import gpu as gpu_module
 from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Gpu
+from rung.backends.webgpu.objects import object_counts
 from rung.engine.batch import Batch
 from rung.engine.draft import draft
 from rung.engine.runner import ModelRunner, default_cache_type, plan_model
@@ -325,3 +326,15 @@ def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_GPU_MEMORY", "much")
     with pytest.raises(UsageError, match="RUNG_GPU_MEMORY"):
         WebGpuBackend()
+
+
+def test_prompts_of_all_lengths_share_what_is_bound() -> None:
+    """A new length costs commands, which are small; a bind group has memory of the driver."""
+    runner = _planned(tiny_checkpoint(n_layers=1))
+    for length in (9, 17):  # few tokens and many: each has its kernels
+        runner.forward(Batch.one((IDS * 3)[:length]))
+    before = object_counts()["bindGroups"]
+    for length in (10, 12, 18, 20):
+        runner.forward(Batch.one((IDS * 3)[:length]))
+    assert object_counts()["bindGroups"] == before
+    runner.close()

@@ -16,7 +16,7 @@ import numpy as np
 from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
-from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
+from rung.backends.webgpu.gpu import Binding, Command, Gpu, Pipeline
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
 from rung.backends.webgpu.readback import Arriving
 from rung.errors import KernelError
@@ -47,7 +47,7 @@ class Work:
     """A dispatch of a node, compiled, its grid still open."""
 
     pipeline: Pipeline
-    bindings: tuple[tuple[Any, int, int], ...]
+    bindings: tuple[Binding, ...]
     dispatch: Dispatch
     tokens: int | Symbol
     owner: int
@@ -107,6 +107,7 @@ class GpuProgram:
         self._sizes: dict[str, int] | None = None
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
+        self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
@@ -163,7 +164,15 @@ class GpuProgram:
             for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
-                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), job.owner)
+                    yield self._command(work, (x, y, z))
+
+    def _command(self, work: Work, grid: tuple[int, int, int]) -> Command:
+        """A dispatch; runs of other sizes, on the same memory, share what is bound."""
+        key = work.pipeline.layout, work.bindings
+        if key not in self._groups:
+            self._groups[key] = self._gpu.group(work.pipeline, work.bindings)
+        group = self._groups[key]
+        return Command(work.pipeline, group, group._internal, grid, work.owner)
 
     def jobs(self, sizes: Mapping[str, int]) -> list[Job]:
         """What is computed for these sizes: the nodes, with neighbors fused.
@@ -237,8 +246,8 @@ class GpuProgram:
         tokens: int,
         split: str | None,
         part: Part | None,
-    ) -> tuple[Any, int, int]:
-        """Buffer, offset and size of a variable of a shader."""
+    ) -> Binding:
+        """What a variable of a shader is bound to."""
         if name == SIZES:
             return self._sizes_buffer, 0, 16
         if name in dispatch.scratch:
