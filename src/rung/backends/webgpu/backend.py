@@ -95,6 +95,10 @@ class WebGpuBackend(KernelBackend):
             return self.speeds.turn_s + size_bytes / self.speeds.read_gbs / 1e9
         return size_bytes / self.speeds.write_gbs / 1e9
 
+    @property
+    def largest_bytes(self) -> int | None:
+        return self.gpu.features.binding_bytes
+
     def free_bytes(self) -> int | None:
         return self.gpu.free_bytes
 
