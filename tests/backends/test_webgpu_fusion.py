@@ -152,6 +152,8 @@ def test_fusions_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_GPU_FUSE", "-everything")
     with pytest.raises(UsageError, match="-norm_qkv"):
         fused_names(graph)
+    with pytest.raises(UsageError, match="-norm_qkv"):
+        WebGpuBackend()
 
 
 @pytest.fixture(scope="module", autouse=True)
