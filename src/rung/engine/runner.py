@@ -190,7 +190,8 @@ class ModelRunner:
     @property
     def runs_ahead(self) -> bool:
         """Whether `ahead` could be of use: no step is to be watched, and a device can go on."""
-        return self.backends[0].runs_ahead and self.executor.profile is None
+        is_refused = None in self._aheads.values()  # some layers are on the host
+        return self.backends[0].runs_ahead and self.executor.profile is None and not is_refused
 
     def ahead(
         self, token: int, *, position: int, slot: int, choice: Choice, steps: int
