@@ -57,7 +57,8 @@ class WebGpuBackend(KernelBackend):
     def kernel(self, node: Node, tokens: int) -> Kernel:
         """The kernel for a node and so many tokens. Raises KernelError where there is none."""
         ranges = {k.tokens for k in node.op.kernels if k.backend == NAME}
-        key = (node.signature, tuple(low <= tokens <= high for low, high in sorted(ranges)))
+        count = max(tokens, 1)  # none are as one: see Kernel.takes
+        key = (node.signature, tuple(low <= count <= high for low, high in sorted(ranges)))
         if key not in self._selected:
             try:
                 self._selected[key] = self._select(node, tokens)

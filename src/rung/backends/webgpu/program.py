@@ -38,6 +38,11 @@ def tokens_of(node: Node) -> int | Symbol:
     return found
 
 
+def _is_single(sizes: Mapping[str, int]) -> bool:
+    """Whether a run is of one token, with one row of logits at most."""
+    return sizes.get("T") == 1 and sizes.get("R", 0) <= 1
+
+
 def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
     return sizes[tokens.name] if isinstance(tokens, Symbol) else tokens
 
@@ -101,7 +106,7 @@ class GpuProgram:
         self._memory = memory
         self._choose = choose
         self._kept = kept
-        self._jobs: dict[tuple[bool, bool], list[Job]] = {}
+        self._jobs: dict[tuple[int, int], list[Job]] = {}
         self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
@@ -154,8 +159,7 @@ class GpuProgram:
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
         jobs = self.jobs(sizes)
-        moved = self._moved if sizes.get("T") == 1 else {}
-        memory = ChainMap(moved, dict(self._memory))
+        memory = ChainMap(self._moved if _is_single(sizes) else {}, dict(self._memory))
         for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
@@ -181,10 +185,11 @@ class GpuProgram:
         """
         if self._kept is None:
             return [Job(node, i) for i, node in enumerate(self._nodes)]
-        key = (sizes.get("T") == 1, sizes.get("R") == 1)
+        # None, one, several: what is computed for no rows must not be taken for many.
+        key = (min(sizes.get("T", 0), 2), min(sizes.get("R", 0), 2))
         if key not in self._jobs:
             # For one token, memory of their own for some tensors is little.
-            free = self._made() - set(self._kept) if key[0] else ()
+            free = self._made() - set(self._kept) if _is_single(sizes) else ()
             places = Places(self._places, free)
             self._jobs[key] = fuse(
                 self._nodes,
