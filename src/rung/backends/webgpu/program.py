@@ -31,6 +31,10 @@ Chooser = Callable[[Node, int], Kernel]
 Memory = Mapping[Tensor, GpuBuffer]
 
 
+_MOST_SIZES = 64
+"""Sizes whose commands are kept: prompts come in all lengths."""
+
+
 def tokens_of(node: Node) -> int | Symbol:
     """What its kernels call T: a number, or a size that is known at run time."""
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
@@ -151,11 +155,13 @@ class GpuProgram:
     def commands(self, sizes: Mapping[str, int]) -> list[Command]:
         """What is encoded for these sizes."""
         key = (sizes.get("T", 0), sizes.get("R", 0))
-        if key not in self._commands:
-            if len(self._commands) > 64:  # prompts come in all lengths
+        commands = self._commands.pop(key, None)
+        if commands is None:
+            commands = list(self._make(sizes))
+            if len(self._commands) >= _MOST_SIZES:
                 self._commands.pop(next(iter(self._commands)))
-            self._commands[key] = list(self._make(sizes))
-        return self._commands[key]
+        self._commands[key] = commands  # the last one used is the last to go
+        return commands
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
         jobs = self.jobs(sizes)
