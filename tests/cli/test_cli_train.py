@@ -207,6 +207,8 @@ def test_tensorboard(command_line, data, tmp_path, monkeypatch):
         (["--config", "LLAMA"], "there is no data", 2),
         (["DATA", "--config", "LLAMA", "--lr", "x"], "'--lr'", 2),
         (["DATA", "--config", "LLAMA", "--lr", -1], "--lr is -1.0", 2),
+        (["DATA", "--config", "LLAMA", "--steps", 0], "--steps is 0, expected more than 0", 2),
+        (["--resume", "--epochs", 0], "--epochs is 0.0, expected more than 0", 2),
         (["DATA", "--config", "LLAMA", "-B", 5000], "data too small for a batch", 1),
         (["TEXT", "--config", "LLAMA"], "is text: give --tokenizer", 2),
         (["DATA", "--config", "llama:16x2:heads=4,vocab=100"], "more than the vocabulary of", 1),

@@ -73,8 +73,9 @@ def test_a_longer_run(tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({"lr": 0.5}, "--lr is 0.5, but the run has 0.01"),
-        ({"data": ("other",)}, "--data is "),
         ({"seed": 4}, "--seed is 4, but the run has 0"),
+        ({"epsilon": 1e-3}, "--eps is 0.001, but the run has 1e-08"),
+        ({"val_share": 0.3}, "--val is 0.3, but the run has 0.1"),
     ],
 )
 def test_another_run_cannot_be_gone_on_with(
@@ -87,9 +88,13 @@ def test_another_run_cannot_be_gone_on_with(
 
 def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
+    (tmp_path / "data.bin").rename(tmp_path / "moved.bin")
     write_shard(tmp_path / "data.bin", seed=2)
     with pytest.raises(DataError, match="the data is not what this run began with"):
         resumed(tmp_path / "out")
+    moved = (str(tmp_path / "moved.bin"),)
+    assert resumed(tmp_path / "out", data=moved, steps=2)[0].options.data == moved
+    assert resumed(tmp_path / "out", steps=3)[0].options.data == moved
 
 
 def test_folders_that_are_taken(tmp_path: Path) -> None:
@@ -141,7 +146,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
         kept.stepped = fill  # type: ignore[method-assign]
         full = full_disk(monkeypatch)
-        message = r"step 6 is not saved: .*No space left.*last good checkpoint is step-00000003"
+        message = r"step 6 is not saved: .*No space left.*last checkpoint is step-00000003, --resume goes on"
         with pytest.raises(RungError, match=message):
             session_trainer(opened, kept)
         full.__exit__(None, None, None)
@@ -175,7 +180,9 @@ def test_numbers_that_go_stop_the_run_and_are_not_saved(
 
         monkeypatch.setattr(opened.step, "loss_and_gradients", loss)
         monkeypatch.setattr(opened.step, "update", update)
-        message = rf"{gone} is (nan|inf) at step 5 .*step-00000003.*Try a lower --lr"
+        message = (
+            rf"{gone} is (nan|inf) at step 5 .*step-00000003.*begin another, with a lower --lr"
+        )
         with pytest.raises(RungError, match=message):
             session_trainer(opened, kept)
     assert Run(tmp_path / "out").checkpoints[-1].name == "step-00000003"
@@ -266,6 +273,9 @@ def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"min_lr": 1.0}, "--min-lr is 1.0, expected at most"),
         ({"beta2": 1.0}, "--beta2 is 1.0"),
         ({"epsilon": 0}, "--eps is 0"),
+        ({"epsilon": 1e-50}, "--eps is 1e-50"),
+        ({"beta2": 0.99999999999}, "--beta2 is 0.99999999999, expected 0 to less than 1"),
+        ({"epochs": 1e300}, "--epochs is 1e.300, expected at most"),
         ({"schedule": "x"}, "--schedule is 'x'"),
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"clip": -1}, "--clip is -1"),

@@ -192,17 +192,20 @@ class Run:
                 with replacing_folder(path) as folder:
                     self._write(folder, step, options, state, data)
             except RungError as error:
-                raise RungError(f"step {state.step} is not saved: {error}; {self.safe()}") from None
+                again = ", --resume goes on from it" if self.checkpoints else ""
+                raise RungError(
+                    f"step {state.step} is not saved: {error}; {self.kept()}{again}"
+                ) from None
         self.publish(path)
         self._drop_old(options.keep)
         return path
 
-    def safe(self) -> str:
+    def kept(self) -> str:
         """What is left where a run ends badly, in words."""
         found = self.checkpoints
         if not found:
             return "no checkpoint was saved yet"
-        return f"the last good checkpoint is {found[-1].name}, --resume goes on from it"
+        return f"the last checkpoint is {found[-1].name}"
 
     def _write(
         self, folder: Path, step: TrainStep, options: TrainOptions, state: State, data: str

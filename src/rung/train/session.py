@@ -27,7 +27,7 @@ from rung.train.configs import config_named, fitted
 from rung.train.corpus import Corpus, check_same, identity
 from rung.train.data import DataSet, Loader, Position
 from rung.train.initial import initial_checkpoint
-from rung.train.options import LENGTH, ON_THE_WAY, TrainOptions
+from rung.train.options import LENGTH, ON_THE_WAY, SOURCES, TrainOptions, flag_of
 from rung.train.room import available_bytes, check_memory, suggestion
 from rung.train.schedules import Schedule
 from rung.train.step import AdamW, TrainStep
@@ -117,7 +117,7 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     """The run in the folder `out`, where its last checkpoint left it.
 
     given: options that were told anew. Those that decide the result must be what they were, but
-    for how long the run is. Raises as `begin`.
+    for how long the run is; the data may lie elsewhere. Raises as `begin`.
     """
     run = Run(out)
     saved = run.last()
@@ -128,6 +128,8 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     if tokenizer is not None:
         opened = open_tokenizer(tokenizer, source.config.vocab_size)
         vocabulary = Vocabulary(opened, tokenizer)
+    found = {name: given[name] for name in given if name in SOURCES}
+    saved = replace(saved, options=_absolute(replace(saved.options, **found)))
     data = corpus_of(saved.options).open(vocabulary.tokenizer)
     check_same(saved.data, data)
     options = _continued(saved, given, data, source.config)
@@ -273,13 +275,12 @@ def _continued(
     options = saved.options
     asked = _absolute(replace(TrainOptions(), **{k: given[k] for k in given if k not in LENGTH}))
     for name in given:
-        if name in ON_THE_WAY or name in LENGTH:
+        if name in ON_THE_WAY or name in LENGTH or name in SOURCES:
             continue
         was, now = getattr(options, name), getattr(asked, name)
         if was != now:
-            flag = name.replace("_", "-")
             raise UsageError(
-                f"--{flag} is {now}, but the run has {was}: leave it out to go on, or begin a new "
+                f"{flag_of(name)} is {now}, but the run has {was}: leave it out to go on, or begin a new "
                 "run in another --out"
             )
     kept = {name: given[name] for name in given if name in ON_THE_WAY}
