@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,47 @@ def test_folders_that_are_taken(tmp_path: Path) -> None:
 
 def test_what_was_left_half_written_goes(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
-    left = tmp_path / "out" / "checkpoints" / "step-00000002.123.part"
+    out = tmp_path / "out"
+    left = out / "checkpoints" / "step-00000002.123.part"
     left.mkdir()
-    resumed(tmp_path / "out")
+    files = [out / "model.safetensors.12.part", out / "metrics.jsonl.3.part"]
+    other = out / "film.12.part"
+    for file in (*files, other):
+        file.write_text("half")
+    resumed(out)
     assert not left.exists()
+    assert not any(file.exists() for file in files)
+    assert other.exists()
+
+
+def test_a_run_that_was_killed_while_it_began_is_begun_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with begin(options(tmp_path), out):
+        (out / "metrics.jsonl.3.part").write_text("half")
+        (out / "checkpoints" / "step-00000000.3.part").mkdir()
+    trained(tmp_path, out, steps=1)
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_model_that_is_no_run_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (out / name).write_text("mine")
+        with pytest.raises(UsageError, match=rf"holds {name}, no run; give another --out"):
+            trained(tmp_path, out, steps=1)
+        (out / name).rename(tmp_path / name)
+
+
+def test_a_run_killed_before_its_model_was_published(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out, steps=2, lr=0.05)
+    model, expected = out / "model.safetensors", last_files(out)["model.safetensors"]
+    model.unlink()  # for it is the checkpoint's file by another name
+    model.write_bytes((out / "checkpoints" / "step-00000000" / "model.safetensors").read_bytes())
+    assert model.read_bytes() != expected
+    resumed(out)
+    assert model.read_bytes() == expected
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
@@ -123,12 +161,18 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     state = json.loads((path / "state.json").read_text())
     moments = (path / "moments.safetensors").read_bytes()
     (path / "moments.safetensors").write_bytes(moments[:-8])
-    with pytest.raises(FormatError, match="moments"):
+    with pytest.raises(RungError, match=r"moments.*remove"):
         resumed(tmp_path / "out")
     for change in ({"version": 9}, {"options": {"lr": 1}}, {"state": {"step": -1}}):
         (path / "state.json").write_text(json.dumps(state | change))
-        with pytest.raises(FormatError, match=r"state\.json"):
+        with pytest.raises(RungError, match=rf"state\.json.*from step-00000000, remove {path}"):
             resumed(tmp_path / "out")
+    shutil.rmtree(path)
+    assert resumed(tmp_path / "out")[1].saves == [0, 1]
+    shutil.rmtree(path)
+    (path.with_name("step-00000000") / "state.json").unlink()
+    with pytest.raises(FormatError, match=r"state\.json: file is missing"):
+        resumed(tmp_path / "out")
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(
@@ -231,7 +275,7 @@ def test_too_little_data(tmp_path: Path) -> None:
         begin(options(tmp_path, batch_size=10), tmp_path / "out")
     with begin(options(tmp_path, batch_size=10, val_every=0), tmp_path / "out") as opened:
         assert opened.validation is None
-    assert not (tmp_path / "out" / "checkpoints").exists()
+    assert not list((tmp_path / "out" / "checkpoints").iterdir())
 
 
 def test_a_vocabulary_that_is_too_small(tmp_path: Path) -> None:

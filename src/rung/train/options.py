@@ -97,7 +97,7 @@ class TrainOptions:
             raise UsageError(f"--eps is {self.epsilon}, expected a positive number (float32)")
         for name in ("beta1", "beta2"):
             value = getattr(self, name)
-            if not 0 <= value or not np.float32(value) < 1:  # 1 - beta is what moments learn by
+            if value < 0 or not np.float32(value) < 1:  # moments learn by 1 - beta
                 raise UsageError(f"--{name} is {value}, expected 0 to less than 1 (float32)")
         if not 0 <= self.val_share < 1:
             raise UsageError(f"--val is {self.val_share}, expected 0 to less than 1")

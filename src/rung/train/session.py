@@ -120,9 +120,14 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     for how long the run is; the data may lie elsewhere. Raises as `begin`.
     """
     run = Run(out)
+    with run.older_told():
+        return _resume(run, given, on_compile)
+
+
+def _resume(run: Run, given: Mapping[str, Any], on_compile: Compiling | None) -> Session:
     saved = run.last()
     run.tidy()
-    tokenizer = find_tokenizer(run.path / "model", 0)
+    tokenizer = find_tokenizer(saved.path / "model", 0)
     vocabulary = Vocabulary()
     source = saved.model()
     if tokenizer is not None:
@@ -137,6 +142,7 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     step = _open_step(source, options, on_compile)
     try:
         saved.restore(step)
+        run.restore(saved.path)
         return Session(run, options, step, data, vocabulary, saved.state)
     except BaseException:
         step.close()
@@ -280,8 +286,8 @@ def _continued(
         was, now = getattr(options, name), getattr(asked, name)
         if was != now:
             raise UsageError(
-                f"{flag_of(name)} is {now}, but the run has {was}: leave it out to go on, or begin a new "
-                "run in another --out"
+                f"{flag_of(name)} is {now}, but the run has {was}: leave it out to go on, or begin "
+                "a new run in another --out"
             )
     kept = {name: given[name] for name in given if name in ON_THE_WAY}
     options = replace(options, **kept)

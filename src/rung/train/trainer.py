@@ -235,7 +235,7 @@ class Trainer:
         """The error of a run whose numbers have gone."""
         return RungError(
             f"the {what} is {value} at step {self._state.step + 1} (learning rate {lr:.2e}), so "
-            f"training stops; {self._session.run.kept()}. A run that is resumed would get here again: "
+            f"training stops; {self._session.run.kept()}. Resumed, it would get here again: "
             "begin another, with a lower --lr, a longer --warmup or a lower --clip"
         )
 
