@@ -148,7 +148,10 @@ def test_going_on(command_line, data, tmp_path):
     result = command_line("train", "-o", out, "--resume", "--steps", 6)
     assert result.exit_code == 0
     assert "6 steps, from step 4 of 16 tokens" in result.err
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1, "loss": "no number"}\n')  # is no reason to fail when all is done
     assert command_line("train", "-o", out, "--resume", "-q") == (0, "", "")
+    assert command_line("train", "-o", out, "--resume").exit_code == 0
 
 
 def test_ctrl_c_saves(data, tmp_path):
@@ -215,6 +218,11 @@ def test_tensorboard(command_line, data, tmp_path, monkeypatch):
         (["DATA", "--config", "LLAMA", "--tokenizer", "BIN"], "with another tokenizer", 1),
         (["DATA", "--config", "LLAMA", "--device", "webgpu"], "models train on the cpu only", 2),
         (["DATA", "--init-from", "nowhere.bin"], "nowhere.bin: file is missing", 1),
+        (
+            ["DATA", "--config", "LLAMA", "--sample-every", 1, "-p", "The quick " * 40],
+            "--prompt has ",
+            2,
+        ),
         (["--resume"], "holds no checkpoint to resume", 2),
     ],
 )

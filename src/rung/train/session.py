@@ -29,6 +29,7 @@ from rung.train.data import DataSet, Loader, Position
 from rung.train.initial import initial_checkpoint
 from rung.train.options import LENGTH, ON_THE_WAY, SOURCES, TrainOptions, flag_of
 from rung.train.room import available_bytes, check_memory, suggestion
+from rung.train.samples import check_prompt
 from rung.train.schedules import Schedule
 from rung.train.step import AdamW, TrainStep
 
@@ -60,8 +61,10 @@ class Session(Closing):
         vocabulary: Vocabulary,
         state: State,
     ) -> None:
-        if options.sample_every and vocabulary.tokenizer is None:
-            raise UsageError("--sample-every writes text, which needs a --tokenizer")
+        if options.sample_every:
+            if vocabulary.tokenizer is None:
+                raise UsageError("--sample-every writes text, which needs a --tokenizer")
+            check_prompt(vocabulary.tokenizer, step.config, options.prompt)
         self.run, self.options, self.step = run, options, step
         self.config = step.config
         self.tokenizer = vocabulary.tokenizer
@@ -308,6 +311,7 @@ def _check_room(config: Config, options: TrainOptions) -> None:
         config,
         batch_size=options.batch_size,
         seq_len=options.seq_len,
+        grad_accum=options.grad_accum,
         recompute=options.recompute,
     )
 
@@ -339,8 +343,9 @@ def _open_step(
         available = available_bytes() or 0
         fits = suggestion(
             source.config,
-            options.batch_size,
-            options.seq_len,
+            batch_size=options.batch_size,
+            seq_len=options.seq_len,
+            grad_accum=options.grad_accum,
             recompute=options.recompute,
             available=available,
         )
