@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from rung.formats import open_checkpoint
 from rung.train import room, session
 from rung.train.checkpoints import Run
 from rung.train.metrics import read_rows
-from rung.train.session import begin
+from rung.train.session import begin, resume
 from rung.train.step import TrainStep
 from support import full_disk
 
@@ -123,6 +124,24 @@ def test_what_was_left_half_written_goes(tmp_path: Path) -> None:
     assert not left.exists()
     assert not any(file.exists() for file in files)
     assert other.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no locks on Windows")
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out, steps=1)
+    left = out / "checkpoints" / "step-00000002.123.part"
+    with resume(out, {}):
+        left.mkdir()  # as the one that trains may be writing
+        with pytest.raises(UsageError, match=rf"another process trains in {out}; wait"):
+            resumed(out)
+        assert left.exists()
+    resumed(out)
+    with (
+        begin(options(tmp_path), tmp_path / "new"),
+        pytest.raises(UsageError, match="another process trains"),
+    ):
+        begin(options(tmp_path), tmp_path / "new")
 
 
 def test_a_run_that_was_killed_while_it_began_is_begun_again(tmp_path: Path) -> None:

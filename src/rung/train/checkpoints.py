@@ -36,6 +36,7 @@ from rung.formats.safetensors_file import Planned, open_safetensors, pack_header
 from rung.models.config import Config
 from rung.storage import StoredTensor, stored
 from rung.train.data.tokenizer_files import TOKENIZER_FILES, copy_tokenizer
+from rung.train.lock import Lock
 from rung.train.options import TrainOptions, options_from_json
 from rung.train.step import TrainStep
 
@@ -138,6 +139,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.lock = Lock()
 
     @property
     def checkpoints(self) -> list[Path]:

@@ -81,8 +81,9 @@ class Session(Closing):
         return Position(self.state.epoch, self.state.batch)
 
     def close(self) -> None:
-        """Gives threads and memory back."""
+        """Gives threads and memory back, and the folder to other processes."""
         self.step.close()
+        self.run.lock.release()
 
 
 def begin(options: TrainOptions, out: Path, *, on_compile: Compiling | None = None) -> Session:
@@ -107,12 +108,14 @@ def begin(options: TrainOptions, out: Path, *, on_compile: Compiling | None = No
         source = initial_checkpoint(config, seed=options.seed)
     step = _open_step(source, options, on_compile)
     try:
-        run.tidy()
         session = Session(run, options, step, data, vocabulary, State())
         run.create(vocabulary.path)
+        run.lock.hold(run.path)
+        run.tidy()
         return session
     except BaseException:
         step.close()
+        run.lock.release()
         raise
 
 
@@ -123,12 +126,17 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     for how long the run is; the data may lie elsewhere. Raises as `begin`.
     """
     run = Run(out)
-    with run.older_told():
-        return _resume(run, given, on_compile)
+    try:
+        with run.older_told():
+            return _resume(run, given, on_compile)
+    except BaseException:
+        run.lock.release()
+        raise
 
 
 def _resume(run: Run, given: Mapping[str, Any], on_compile: Compiling | None) -> Session:
     saved = run.last()
+    run.lock.hold(run.path)
     run.tidy()
     tokenizer = find_tokenizer(saved.path / "model", 0)
     vocabulary = Vocabulary()
