@@ -1,7 +1,7 @@
 """Attention of whole sequences on a GPU. 1 has one workgroup a head of a token.
 
-Backward, what queries get and what keys and values get are two dispatches, each the owner of what it
-writes: no value is added to by two workgroups.
+Backward, what queries get and what keys and values get are two dispatches, each the owner of what
+it writes: no value is added to by two workgroups.
 """
 
 from __future__ import annotations
