@@ -15,11 +15,21 @@ def _floats(*specs: Any) -> bool:
     return all(spec is None or spec.type is F32 for spec in specs)
 
 
+def floats_x(dy_TN: Any, w_NK: Any, r_TK: Any) -> bool:
+    """Whether dx is computed of float32 values."""
+    return _floats(dy_TN, w_NK, r_TK)
+
+
+def floats_w(dw_NK: Any, dy_TN: Any, x_TK: Any) -> bool:
+    """Whether dw is."""
+    return _floats(dw_NK, dy_TN, x_TK)
+
+
 @linear_backward_x.kernel(
     "webgpu",
     1,
     why="one thread an output",
-    when=lambda dy_TN, w_NK, r_TK: _floats(dy_TN, w_NK, r_TK),
+    when=floats_x,
     parts="w_NK",
 )
 def backward_x(call: Call) -> Dispatch:
@@ -35,7 +45,7 @@ def backward_x(call: Call) -> Dispatch:
     "webgpu",
     1,
     why="one thread an output",
-    when=lambda dw_NK, dy_TN, x_TK: _floats(dw_NK, dy_TN, x_TK),
+    when=floats_w,
     parts="dw_NK",
 )
 def backward_w(call: Call) -> Dispatch:
