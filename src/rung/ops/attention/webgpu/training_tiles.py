@@ -9,9 +9,10 @@ from typing import Any
 
 from rung.ops.attention.training import causal_attention, causal_attention_backward
 from rung.ops.attention.webgpu.training import floats
-from rung.wgsl import Call, Constant, Dispatch, ceil_div
+from rung.wgsl import Call, Constant, Dispatch, Features, ceil_div
 
-_WIDEST = 128
+WIDEST = 128
+"""Of the heads that tiles are for."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,14 @@ class Tile:
         return rows * row_bytes + (products * self.page + 8) * self.block * 4
 
 
-_TILES = [Tile(32, 32), Tile(32, 16), Tile(16, 16), Tile(16, 8), Tile(8, 8), Tile(4, 4)]
+TILES = (Tile(32, 32), Tile(32, 16), Tile(16, 16), Tile(16, 8), Tile(8, 8), Tile(4, 4))
+"""The last has room for the widest heads on every GPU."""
 
 
-def tile_of(call: Call, blocks: int, pages: int, products: int) -> Tile:
-    """The largest that the memory of a workgroup holds."""
-    width, most = call.size("D"), call.features.workgroup_bytes
-    return next(
-        (t for t in _TILES if t.size_bytes(width, blocks, pages, products) <= most), _TILES[-1]
-    )
+def tile_of(width: int, features: Features, blocks: int, pages: int, products: int) -> Tile:
+    """The largest that the memory of a workgroup holds, for so many of each."""
+    most = features.workgroup_bytes
+    return next(t for t in TILES if t.size_bytes(width, blocks, pages, products) <= most)
 
 
 def _dispatch(call: Call, shader: str, heads: str, tile: Tile, **options: Any) -> Dispatch:
@@ -55,7 +55,7 @@ def _dispatch(call: Call, shader: str, heads: str, tile: Tile, **options: Any) -
 
 
 def _fits(width: int) -> bool:
-    return width % 4 == 0 and width <= _WIDEST
+    return width % 4 == 0 and width <= WIDEST
 
 
 @causal_attention.kernel(
@@ -66,7 +66,9 @@ def _fits(width: int) -> bool:
 )
 def causal(call: Call) -> Dispatch:
     """Each key and value that is read meets all queries of a tile."""
-    return _dispatch(call, "causal_tiles.wgsl", "H", tile_of(call, 1, 1, 1))
+    return _dispatch(
+        call, "causal_tiles.wgsl", "H", tile_of(call.size("D"), call.features, 1, 1, 1)
+    )
 
 
 @causal_attention_backward.kernel(
@@ -80,7 +82,7 @@ def causal(call: Call) -> Dispatch:
 def causal_backward(call: Call) -> list[Dispatch]:
     """A file for both sides: queries that go through keys, keys that go through queries."""
     scratch = {"along_BHT": lambda tokens: call.size("B") * call.size("H") * tokens * 4}
-    tile = tile_of(call, 2, 2, 2)
+    tile = tile_of(call.size("D"), call.features, 2, 2, 2)
     return [
         _dispatch(call, "causal_backward_tiles.wgsl", heads, tile, scratch=scratch)
         for heads in ("H", "G")

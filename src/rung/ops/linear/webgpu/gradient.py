@@ -9,6 +9,8 @@ from rung.storage import F32
 from rung.wgsl import Call, Dispatch, ceil_div, spread
 
 _THREADS = 64
+_GROUPS = 256
+"""Workgroups that keep a large GPU busy: two for each of an H200's 132 processors."""
 
 
 def _floats(*specs: Any) -> bool:
@@ -67,3 +69,34 @@ def sums(call: Call) -> Dispatch:
         lambda tokens: spread(ceil_div(call.size("N"), _THREADS)),
         {"THREADS": _THREADS},
     )
+
+
+@column_sums.kernel(
+    "webgpu",
+    2,
+    why="teams of threads, runs of rows, then the runs",
+    when=lambda sums_N, x_TN: _floats(sums_N, x_TN),
+)
+def sums_of_runs(call: Call) -> list[Dispatch]:
+    """As many runs as keep a large GPU busy, of 64 rows at least."""
+    columns, teams = 32, 8
+    across = ceil_div(call.size("N"), columns)
+    runs = max(1, min(_GROUPS // across, call.tokens // 64))
+    known = {"COLUMNS": columns, "TEAMS": teams, "EACH": ceil_div(call.tokens, runs)}
+    if runs == 1:
+        return [Dispatch("column_teams.wgsl", lambda tokens: (across, 1, 1), known)]
+    scratch = {"runs": lambda tokens: runs * call.size("N") * 4}
+    return [
+        Dispatch(
+            "column_teams.wgsl",
+            lambda tokens: (across, runs, 1),
+            known | {"TO_RUNS": True},
+            scratch,
+        ),
+        Dispatch(
+            "column_teams.wgsl",
+            lambda tokens: (across, 1, 1),
+            known | {"EACH": runs, "FROM_RUNS": True},
+            scratch,
+        ),
+    ]
