@@ -54,8 +54,8 @@ def tile_of(rows: int, columns: int, features: Features) -> Tile:
     """What suits so many outputs: large tiles read less, small ones keep more processors busy.
 
     The steps are reckoned for a GPU of 132 processors, as those of the forward tiles are. Without
-    processors to keep busy, large tiles win: dx of 256 × 768 values from 768 takes 39 ms in tiles of
-    32 × 32, 32 in 32 × 64 and 25 in 64 × 64 (lavapipe, two Zen 5 cores).
+    processors to keep busy, large tiles win: dx of 256 × 768 values from 768 takes 39 ms in tiles
+    of 32 × 32, 32 in 32 × 64 and 25 in 64 × 64 (lavapipe, two Zen 5 cores).
     """
     count = ceil_div(rows, 64) * ceil_div(columns, 64)
     if ceil_div(rows, 32) * ceil_div(columns, 32) <= 132:
