@@ -169,8 +169,8 @@ class GpuProgram:
         for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
-            if tokens == 0:
-                continue
+            if tokens == 0 and "T" in letters_of(job.node.op.out):
+                continue  # nothing is written; a sum over no tokens is
             for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
