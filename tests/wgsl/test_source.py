@@ -55,3 +55,11 @@ def test_included_conditions_are_of_the_tensor(tmp_path: Path) -> None:
 def test_repeats_that_do_not_match(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(KernelError, match=message):
         _expanded(tmp_path, text)
+
+
+def test_equal_constants_of_other_types_are_others(tmp_path: Path) -> None:
+    (tmp_path / "main.wgsl").write_text("#if ONE\nend\n#endif")
+    found = [expand(tmp_path / "main.wgsl", {"ONE": value}, {}, "1").text for value in (1, True)]
+    assert found == ["const ONE: u32 = 1u;\nend", "const ONE: bool = true;\nend"]
+    floats = expand(tmp_path / "main.wgsl", {"ONE": 1.0}, {"ONE": True}, "1").text
+    assert floats == "const ONE: f32 = 1.0;\nend"
