@@ -158,7 +158,7 @@ class GpuProgram:
         for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
-            if tokens == 0:
+            if tokens == 0 and "T" in letters_of(job.node.op.out):
                 continue
             for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)

@@ -1,0 +1,48 @@
+"""The optimizer on a GPU: AdamW by values, the norm by the runs that all backends have."""
+
+# N values of a weight, S tensors with C partial sums each
+
+from __future__ import annotations
+
+from rung.ops.optimizer.op import Numbers, adamw, gradient_factor, square_sums
+from rung.wgsl import Call, Constant, Dispatch, ceil_div, spread
+
+_THREADS = 256
+
+_PLACES: dict[str, Constant] = {number.name: int(number) for number in Numbers}
+"""Where the shaders find each number of a step."""
+
+
+def _update(call: Call, kind: str, values: int) -> Dispatch:
+    count = call.size("N") // values
+    return Dispatch(
+        "adamw.wgsl",
+        lambda tokens: spread(ceil_div(count, _THREADS)),
+        {"THREADS": _THREADS, "VALUES": values, "Value": kind} | _PLACES,
+    )
+
+
+@adamw.kernel("webgpu", 1, why="one thread a value")
+def update(call: Call) -> Dispatch:
+    """Each thread has a weight with its moments."""
+    return _update(call, "f32", 1)
+
+
+@adamw.kernel("webgpu", 2, why="one thread four values", when=lambda w_N: w_N.shape[0] % 4 == 0)
+def update_vectors(call: Call) -> Dispatch:
+    """As update, with vectors of four."""
+    return _update(call, "vec4<f32>", 4)
+
+
+@square_sums.kernel("webgpu", 1, why="one workgroup a run")
+def sums(call: Call) -> Dispatch:
+    """Threads of a workgroup sum the squares of one run."""
+    runs = call.size("C")
+    return Dispatch("square_sums.wgsl", lambda tokens: (runs, 1, 1), {"THREADS": _THREADS})
+
+
+@gradient_factor.kernel("webgpu", 1, why="one workgroup")
+def factor(call: Call) -> Dispatch:
+    """The sum of some thousand partial sums, and what follows."""
+    places = {"THREADS": _THREADS} | _PLACES
+    return Dispatch("gradient_factor.wgsl", lambda tokens: (1, 1, 1), places)
