@@ -12,8 +12,10 @@ from gpu import require_gpu
 from rung.backends.webgpu import memory
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.program import GpuProgram
+from rung.bench.check import run_case
 from rung.graph.ir import Graph
 from rung.ops import load_kernels
+from rung.ops.linear.gradient import linear_backward_w, linear_backward_x
 from rung.ops.linear.op import linear
 from rung.registry import Kernel
 from rung.storage import F32, StoredTensor, quantize, storage_type, stored
@@ -21,6 +23,12 @@ from rung.wgsl.types import in_units, unit_of
 
 load_kernels("webgpu")
 LADDER = {k.version: k for k in linear.kernels if (k.backend, k.form) == ("webgpu", "i8")}
+BACKWARD = {
+    kernel.name: kernel
+    for op in (linear_backward_x, linear_backward_w)
+    for kernel in op.kernels
+    if kernel.backend == "webgpu"
+}
 TYPES = ("f32", "f16", "bf16", "i8", "i8_g32", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")
 
 
@@ -83,6 +91,21 @@ def test_weights_in_parts(
     assert len(memory.allocate(gpu.gpu, storage_type("i8"), (150, 256)).parts) == 3
     low, high = kernel.options.get("tokens", (1, 20))
     assert _error(gpu, kernel, "i8", min(high, low + 4), 150, 256) < 1e-5
+
+
+# Rows of 96 and of 37 values: whole vectors or not; the last part has some rows alone.
+@pytest.mark.parametrize("K", [96, 37])
+@pytest.mark.parametrize("name", BACKWARD)
+def test_gradients_in_parts(
+    gpu: WebGpuBackend, name: str, K: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = BACKWARD[name]
+    monkeypatch.setattr(gpu.gpu, "features", replace(gpu.gpu.features, binding_bytes=64 * 4 * K))
+    assert len(memory.allocate(gpu.gpu, F32, (150, K)).parts) == 3
+    case = {"T": 13, "N": 150, "K": K}
+    options = [{"residual": True}, {}] if kernel.op is linear_backward_x else [{"add": True}]
+    for option in options:
+        assert run_case(kernel, case | option, gpu).ok
 
 
 def test_units_hold_whole_vectors() -> None:

@@ -159,7 +159,7 @@ class GpuProgram:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
             if tokens == 0 and "T" in letters_of(job.node.op.out):
-                continue
+                continue  # nothing is written; a sum over no tokens is
             for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:

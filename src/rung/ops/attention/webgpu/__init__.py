@@ -1,5 +1,5 @@
-"""Attention on a GPU, with rotary positions and the writes into the cache."""
+"""Attention on a GPU, with rotary positions and the writes into the cache; and that of training."""
 
-from rung.ops.attention.webgpu import paged, plain
+from rung.ops.attention.webgpu import paged, plain, training
 
-__all__ = ["paged", "plain"]
+__all__ = ["paged", "plain", "training"]
