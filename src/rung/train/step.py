@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import Arena, Backend, Buffer, Compiling
-from rung.backends.cpu.backend import CpuBackend
+from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling
+from rung.backends.choose import Devices, open_backends
 from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
@@ -20,7 +21,8 @@ from rung.models.config import Config, weight_shapes
 from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
 from rung.ops.optimizer.op import Numbers
 from rung.schedule.costs import MachineCosts
-from rung.schedule.execute import Executor
+from rung.schedule.execute import Executor, Started
+from rung.schedule.problem import Home
 from rung.schedule.profile.runs import Profile
 from rung.storage import F32, StoredTensor, stored
 from rung.train.memory import CHEAP
@@ -63,7 +65,9 @@ class TrainStep:
     config: of a GPT-2 or Llama model. weights: every weight of `models.config.weight_shapes`, by
     that name, float32; they are copied. sequences B and tokens T are the same in each step;
     `train.memory.memory_bytes` tells what they take.
-    threads: None for the physical cores. optimizer: see AdamW. decays(name, shape): which weights
+    device: the processor that does all of it, cpu or a GPU as `--device` names it; then parameters,
+    gradients and moments are in its memory. threads: of the CPU, None for the physical cores.
+    optimizer: see AdamW. decays(name, shape): which weights
     decay; weights that lie in one tensor (queries, keys and values; gate and up) must agree.
     recompute: activations that are cheap to compute are computed again in the backward pass and not
     kept, which saves about a third of the memory of activations. chunk_rows: of how many tokens
@@ -85,6 +89,7 @@ class TrainStep:
         *,
         sequences: int,
         tokens: int,
+        device: str = "cpu",
         threads: int | None = None,
         optimizer: AdamW | None = None,
         decays: Callable[[str, tuple[int, ...]], bool] = is_matrix,
@@ -111,7 +116,8 @@ class TrainStep:
         self._forward = self._decoder.build()
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)
         self._programs = _Programs()
-        self._backends: list[Backend] = [CpuBackend(threads)]
+        devices = Devices(device=device, threads=threads, blas="none")
+        self._backends: list[Backend] = open_backends(devices)
         try:
             self._weights = self._allocate(decays)
             self._holder = {part: w for w in self._weights.values() for part in w.packed.rows}
@@ -138,18 +144,16 @@ class TrainStep:
         batch's own loss. A target of -1 does not count; a batch without any has loss 0. Raises
         UsageError for arrays of another shape and tokens that the vocabulary does not have.
         """
-        inputs = self._inputs(tokens_BT, targets_BT)
-        inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
-        return self._run("accumulate" if accumulate else "gradients", inputs)
+        return _first(self._gradients(tokens_BT, targets_BT, accumulate=accumulate, scale=scale))
 
     def loss(self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]) -> float:
         """The mean loss alone, for validation; gradients stay as they are."""
-        return self._run("loss", self._inputs(tokens_BT, targets_BT))
+        return _first(self._start("loss", self._inputs(tokens_BT, targets_BT)))
 
     def norm(self, *, scale: float = 1.0) -> float:
         """The norm of all gradients together, times `scale`."""
         numbers = self._numbers(learning_rate=0.0, clip=0.0, scale=scale, step=1)
-        return self._run("norm", {"numbers": numbers})
+        return _first(self._start("norm", {"numbers": numbers}))
 
     def update(self, *, learning_rate: float, clip: float = 0.0, scale: float = 1.0) -> float:
         """One step of AdamW with the gradients, and their norm as it was before clipping.
@@ -157,12 +161,26 @@ class TrainStep:
         scale multiplies all gradients before. clip: the greatest norm, to which longer gradients
         are shortened; 0 clips nothing. `steps` goes up by one. Gradients stay as they are.
         """
-        numbers = self._numbers(
-            learning_rate=learning_rate, clip=clip, scale=scale, step=self.steps + 1
-        )
-        norm = self._run("update", {"numbers": numbers})
-        self.steps += 1
-        return norm
+        return _first(self._update(learning_rate=learning_rate, clip=clip, scale=scale))
+
+    def train(
+        self,
+        batches: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]],
+        *,
+        learning_rate: float,
+        clip: float = 0.0,
+    ) -> tuple[float, float]:
+        """A whole step: gradients of the mean loss of some batches, and an update; loss and norm.
+
+        The same as `loss_and_gradients` of each and `update`, but a GPU is waited for once.
+        """
+        scale = 1 / len(batches)
+        losses = [
+            self._gradients(tokens_BT, targets_BT, accumulate=index > 0, scale=scale)
+            for index, (tokens_BT, targets_BT) in enumerate(batches)
+        ]
+        norm = self._update(learning_rate=learning_rate, clip=clip, scale=1.0)
+        return math.fsum(map(_first, losses)) * scale, _first(norm)
 
     # ── tensors by name ───────────────────────────────────────────────────────────────────────────
 
@@ -234,8 +252,28 @@ class TrainStep:
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def _host(self) -> Backend:
-        return self._backends[-1]
+    def _device(self) -> Backend:
+        return self._backends[0]
+
+    def _gradients(
+        self,
+        tokens_BT: NDArray[np.int32],
+        targets_BT: NDArray[np.int32],
+        *,
+        accumulate: bool,
+        scale: float,
+    ) -> Started:
+        inputs = self._inputs(tokens_BT, targets_BT)
+        inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
+        return self._start("accumulate" if accumulate else "gradients", inputs)
+
+    def _update(self, *, learning_rate: float, clip: float, scale: float) -> Started:
+        numbers = self._numbers(
+            learning_rate=learning_rate, clip=clip, scale=scale, step=self.steps + 1
+        )
+        started = self._start("update", {"numbers": numbers})
+        self.steps += 1
+        return started
 
     def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, Weight]:
         found = {}
@@ -245,7 +283,7 @@ class TrainStep:
                 raise UsageError(
                     f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
                 )
-            new = [self._host.allocate(F32, packed.shape) for _ in range(4)]
+            new = [self._device.allocate(F32, packed.shape) for _ in range(4)]
             states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
             self._programs.states |= dict(zip(states, new, strict=True))
             values, gradient, *moments = new
@@ -260,7 +298,7 @@ class TrainStep:
     def _read(self, name: str, buffer: Buffer) -> Array:
         packed = self._holder[name].packed
         whole = stored(np.empty(packed.shape, np.float32))
-        self._host.read(buffer, whole, packed.shape)
+        self._device.read(buffer, whole, packed.shape)
         first, after = packed.rows[name]
         values = whole.float32()
         return values if len(packed.rows) == 1 else values[first:after].copy()
@@ -273,9 +311,9 @@ class TrainStep:
         whole = stored(np.array(values, np.float32, order="C"))
         if len(packed.rows) > 1:
             whole = stored(np.empty(packed.shape, np.float32))
-            self._host.read(buffer, whole, packed.shape)
+            self._device.read(buffer, whole, packed.shape)
             cast(Array, whole.planes[0])[first:after] = values
-        self._host.write(buffer, whole, packed.shape)
+        self._device.write(buffer, whole, packed.shape)
 
     def _inputs(
         self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]
@@ -309,9 +347,8 @@ class TrainStep:
         }
         return np.array([values[number] for number in Numbers], np.float32).view(np.int32)
 
-    def _run(self, program: str, inputs: Mapping[str, NDArray[np.int32]]) -> float:
-        executor = self._executor(program)
-        return float(executor.run(inputs, {"T": self._B * self._T})[0][0])
+    def _start(self, program: str, inputs: Mapping[str, NDArray[np.int32]]) -> Started:
+        return self._executor(program).start(inputs, {"T": self._B * self._T})
 
     def _executor(self, program: str) -> Executor:
         if program not in self._programs.made:
@@ -324,12 +361,14 @@ class TrainStep:
         weights: dict[Tensor, StoredTensor] = {
             tensor: stored(constants[tensor.name]) for tensor in graph.of_role("weight")
         }
+        home = Home(self._device, "training")
+        states = graph.of_role("state")
         return Executor(
             graph,
             self._backends,
             weights,
             {"T": self._B * self._T},
-            homes={},
+            homes={} if home.backend.memory == HOST else dict.fromkeys(states, home),
             costs=MachineCosts(),
             on_compile=self._on_compile,
             states=self._programs.states,
@@ -348,6 +387,11 @@ class TrainStep:
                 recompute=CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
+
+
+def _first(started: Started) -> float:
+    """The number that a program gives, or the first of them."""
+    return float(started()[0][0])
 
 
 def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.backends.base import Fetched
 from rung.backends.webgpu.gpu import CHUNK_BYTES, Gpu
 from rung.backends.webgpu.layout import plane_names, row_bytes, taken_apart
 from rung.storage import StorageType, StoredTensor
@@ -115,6 +116,20 @@ def read(gpu: Gpu, source: GpuBuffer, target: StoredTensor, shape: tuple[int, ..
             data = gpu.read(plane.buffer, 0, (end - part.first_row) * size)
             flat: NDArray[np.uint8] = values.reshape(-1).view(np.uint8)
             flat[part.first_row * size : end * size] = data
+
+
+def fetch(gpu: Gpu, source: GpuBuffer, shape: tuple[int, ...]) -> Fetched:
+    """Float32 values of this shape, of a tensor in one part, on their way to the host."""
+    (part,) = source.parts
+    size_bytes = 4 * int(np.prod(shape, dtype=np.int64))
+    arriving = gpu.submit_and_read((), part.planes[0].buffer, 0, size_bytes)
+
+    def wait() -> NDArray[np.float32]:
+        values = arriving.get().view(np.float32).reshape(shape)
+        gpu.check()
+        return values
+
+    return wait
 
 
 @dataclass(eq=False)
