@@ -52,6 +52,7 @@ class Telling(Quiet):
         self._steps = options.steps
         self._flops = flops_per_token(session.config, options.seq_len)
         self._threads = options.threads or default_threads()
+        self._gpu_gflops = session.step.limit_gops
         self._limit_gflops = 0.0
         self._last_s = 0.0
         self._first = True
@@ -59,10 +60,7 @@ class Telling(Quiet):
         note(_facts(session))
 
     def __enter__(self) -> Self:
-        from rung.bench.machine_file import limits
-
-        limit = limits(self._threads, progress=lambda what: None)
-        self._limit_gflops = limit.peaks["f32"].gops
+        self._limit_gflops = self._gpu_gflops() or self._cpu_gflops()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -75,6 +73,11 @@ class Telling(Quiet):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _cpu_gflops(self) -> float:
+        from rung.bench.machine_file import limits
+
+        return limits(self._threads, progress=lambda what: None).peaks["f32"].gops
 
     def stepped(self, step: Step) -> None:
         line = self._line(step)

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from rung.backends.webgpu import adapters
 from rung.errors import UsageError
 from rung.train.schedules import KINDS, Kind
 
@@ -98,8 +99,9 @@ class TrainOptions:
             raise UsageError(f"--val is {self.val_share}, expected 0 to less than 1")
         if self.schedule not in KINDS:
             raise UsageError(f"--schedule is {self.schedule!r}, expected {', '.join(KINDS)}")
-        if self.device != "cpu":
-            raise UsageError(f"--device is {self.device!r}, but models train on the cpu only")
+        if self.device != "cpu" and not adapters.is_name(self.device):
+            names = ", ".join(("cpu", *adapters.NAMES))
+            raise UsageError(f"--device is {self.device!r}, expected one of {names}")
         if sum(map(bool, (self.steps, self.epochs, self.tokens))) > 1:
             raise UsageError("--steps, --epochs and --tokens all say how long; give one of them")
 

@@ -20,6 +20,7 @@ from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
 from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
 from rung.ops.optimizer.op import Numbers
+from rung.registry import Cost
 from rung.schedule.costs import MachineCosts
 from rung.schedule.execute import Executor, Started
 from rung.schedule.problem import Home
@@ -27,8 +28,14 @@ from rung.schedule.profile.runs import Profile
 from rung.storage import F32, StoredTensor, stored
 from rung.train.memory import CHEAP
 from rung.train.update import Weight, update_graph
+from rung.tuning.probe import keep_speeds
 
 Array = NDArray[np.float32]
+
+Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Tokens and targets of a batch, [B, T] each."""
+
+_MANY_FLOPS = 1e15  # beside which the start of a kernel is nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,24 +170,20 @@ class TrainStep:
         """
         return _first(self._update(learning_rate=learning_rate, clip=clip, scale=scale))
 
-    def train(
-        self,
-        batches: Sequence[tuple[NDArray[np.int32], NDArray[np.int32]]],
-        *,
-        learning_rate: float,
-        clip: float = 0.0,
-    ) -> tuple[float, float]:
-        """A whole step: gradients of the mean loss of some batches, and an update; loss and norm.
+    def gradients(self, batches: Sequence[Tokens]) -> float:
+        """The mean loss of some batches, tokens and targets of each, whose gradients are set."""
+        return _mean(self._each(batches))
 
-        The same as `loss_and_gradients` of each and `update`, but a GPU is waited for once.
+    def train(
+        self, batches: Sequence[Tokens], *, learning_rate: float, clip: float = 0.0
+    ) -> tuple[float, float]:
+        """A whole step, `gradients` and `update`: the loss and the norm.
+
+        A GPU is waited for once, at the end, so there is no loss to look at before the update.
         """
-        scale = 1 / len(batches)
-        losses = [
-            self._gradients(tokens_BT, targets_BT, accumulate=index > 0, scale=scale)
-            for index, (tokens_BT, targets_BT) in enumerate(batches)
-        ]
+        losses = self._each(batches)
         norm = self._update(learning_rate=learning_rate, clip=clip, scale=1.0)
-        return math.fsum(map(_first, losses)) * scale, _first(norm)
+        return _mean(losses), _first(norm)
 
     # ── tensors by name ───────────────────────────────────────────────────────────────────────────
 
@@ -216,6 +219,19 @@ class TrainStep:
         """Sets a parameter's moments. Raises UsageError for another shape."""
         for buffer, values in zip(self._weight(name).moments, (first, second), strict=True):
             self._write(name, buffer, values)
+
+    # ── what it runs on ───────────────────────────────────────────────────────────────────────────
+
+    def prepare(self) -> None:
+        """Makes the programs of a step now: what has no room is known then."""
+        for program in ("gradients", "update"):
+            self._executor(program)
+
+    def limit_gops(self) -> float | None:
+        """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
+        keep_speeds(self._device)
+        seconds = self._device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
+        return None if seconds is None else _MANY_FLOPS / seconds / 1e9
 
     # ── what it holds ─────────────────────────────────────────────────────────────────────────────
 
@@ -266,6 +282,13 @@ class TrainStep:
         inputs = self._inputs(tokens_BT, targets_BT)
         inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
         return self._start("accumulate" if accumulate else "gradients", inputs)
+
+    def _each(self, batches: Sequence[Tokens]) -> list[Started]:
+        """Starts the gradients of the mean of some batches."""
+        return [
+            self._gradients(tokens_BT, targets_BT, accumulate=index > 0, scale=1 / len(batches))
+            for index, (tokens_BT, targets_BT) in enumerate(batches)
+        ]
 
     def _update(self, *, learning_rate: float, clip: float, scale: float) -> Started:
         numbers = self._numbers(
@@ -392,6 +415,10 @@ class TrainStep:
 def _first(started: Started) -> float:
     """The number that a program gives, or the first of them."""
     return float(started()[0][0])
+
+
+def _mean(started: Sequence[Started]) -> float:
+    return math.fsum(map(_first, started)) / len(started)
 
 
 def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:

@@ -263,7 +263,11 @@ class GpuProgram:
             if parameter == split and part is not None:
                 return part.planes[buffer.names.index(plane)]
             if len(buffer.parts) > 1:
-                raise KernelError(f"{node.name}: {parameter} is larger than one binding may be")
+                most = self._gpu.features.binding_bytes / 2**20
+                raise KernelError(
+                    f"{node.name}: {parameter} has {buffer.size_bytes / 2**20:,.0f} MiB, and a "
+                    f"kernel can reach {most:,.0f} on this GPU; use --device cpu"
+                )
             return buffer.parts[0].planes[buffer.names.index(plane)]
         raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
 

@@ -44,5 +44,5 @@ def sums(call: Call) -> Dispatch:
 @gradient_factor.kernel("webgpu", 1, why="one workgroup")
 def factor(call: Call) -> Dispatch:
     """The sum of some thousand partial sums, and what follows."""
-    places = {"THREADS": _THREADS} | _PLACES
-    return Dispatch("gradient_factor.wgsl", lambda tokens: (1, 1, 1), places)
+    known = _PLACES | {"THREADS": _THREADS}
+    return Dispatch("gradient_factor.wgsl", lambda tokens: (1, 1, 1), known)
