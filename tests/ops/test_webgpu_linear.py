@@ -17,7 +17,8 @@ from rung.graph.ir import Graph
 from rung.ops import load_kernels
 from rung.ops.linear.gradient import linear_backward_w, linear_backward_x
 from rung.ops.linear.op import linear
-from rung.registry import Kernel
+from rung.ops.linear.webgpu import gradient_tiles
+from rung.registry import Kernel, Op
 from rung.storage import F32, StoredTensor, quantize, storage_type, stored
 from rung.wgsl.types import in_units, unit_of
 
@@ -106,6 +107,24 @@ def test_gradients_in_parts(
     options = [{"residual": True}, {}] if kernel.op is linear_backward_x else [{"add": True}]
     for option in options:
         assert run_case(kernel, case | option, gpu).ok
+
+
+# Whole fours and not; the edges of tiles, and several of them along every dimension.
+@pytest.mark.parametrize("sizes", [(150, 140, 260), (133, 131, 131)])
+@pytest.mark.parametrize("count", [1, 130, 300, 600, 1100])
+@pytest.mark.parametrize("op", [linear_backward_x, linear_backward_w])
+def test_gradients_in_tiles_of_each_size(
+    gpu: WebGpuBackend,
+    op: Op,
+    count: int,
+    sizes: tuple[int, int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kernel = next(k for k in op.kernels if (k.backend, k.version) == ("webgpu", 2))
+    tile = gradient_tiles.tile_of(64, 64 * count, gpu.gpu.features)
+    monkeypatch.setattr(gradient_tiles, "tile_of", lambda *_: tile)
+    case = dict(zip("TNK", sizes, strict=True))
+    assert run_case(kernel, case | {"add": False}, gpu).ok
 
 
 def test_units_hold_whole_vectors() -> None:

@@ -15,7 +15,8 @@ from rung.wgsl import Call, Constant, Dispatch, ceil_div, spread
 _THREADS = 64
 
 
-def _floats(*specs: Any) -> bool:
+def floats(*specs: Any) -> bool:
+    """Whether all are float32."""
     return all(spec.type is F32 for spec in specs)
 
 
@@ -34,7 +35,7 @@ def _heads(call: Call, heads: str) -> Any:
     "webgpu",
     1,
     why="one thread a value",
-    when=lambda x_TMD, angles_TF: _floats(x_TMD, angles_TF),
+    when=lambda x_TMD, angles_TF: floats(x_TMD, angles_TF),
 )
 def rotate_heads(call: Call) -> Dispatch:
     """Each value from its pair."""
@@ -50,7 +51,7 @@ def rotate_heads(call: Call) -> Dispatch:
     "webgpu",
     1,
     why="one workgroup a head of a token",
-    when=lambda qkv_BTMD, lse_BHT: _floats(qkv_BTMD, lse_BHT),
+    when=lambda qkv_BTMD, lse_BHT: floats(qkv_BTMD, lse_BHT),
 )
 def causal(call: Call) -> Dispatch:
     """Scores of 64 keys at a time, with a running maximum and sum."""
@@ -61,7 +62,7 @@ def causal(call: Call) -> Dispatch:
     "webgpu",
     1,
     why="one workgroup a head of a token, weights again from the log-sum-exp",
-    when=lambda dy_BTHD, qkv_BTMD, y_BTHD, lse_BHT: _floats(dy_BTHD, qkv_BTMD, y_BTHD, lse_BHT),
+    when=lambda dy_BTHD, qkv_BTMD, y_BTHD, lse_BHT: floats(dy_BTHD, qkv_BTMD, y_BTHD, lse_BHT),
 )
 def causal_backward(call: Call) -> list[Dispatch]:
     """Gradients of queries, then those of keys and values."""
