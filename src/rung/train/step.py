@@ -222,6 +222,11 @@ class TrainStep:
 
     # ── what it runs on ───────────────────────────────────────────────────────────────────────────
 
+    @property
+    def device(self) -> Backend:
+        """The backend that does all of it."""
+        return self._backends[0]
+
     def prepare(self) -> None:
         """Makes the programs of a step now: what has no room is known then."""
         for program in ("gradients", "update"):
@@ -229,8 +234,8 @@ class TrainStep:
 
     def limit_gops(self) -> float | None:
         """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
-        keep_speeds(self._device)
-        seconds = self._device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
+        keep_speeds(self.device)
+        seconds = self.device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
         return None if seconds is None else _MANY_FLOPS / seconds / 1e9
 
     # ── what it holds ─────────────────────────────────────────────────────────────────────────────
@@ -267,10 +272,6 @@ class TrainStep:
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _device(self) -> Backend:
-        return self._backends[0]
-
     def _gradients(
         self,
         tokens_BT: NDArray[np.int32],
@@ -306,7 +307,7 @@ class TrainStep:
                 raise UsageError(
                     f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
                 )
-            new = [self._device.allocate(F32, packed.shape) for _ in range(4)]
+            new = [self.device.allocate(F32, packed.shape) for _ in range(4)]
             states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
             self._programs.states |= dict(zip(states, new, strict=True))
             values, gradient, *moments = new
@@ -321,7 +322,7 @@ class TrainStep:
     def _read(self, name: str, buffer: Buffer) -> Array:
         packed = self._holder[name].packed
         whole = stored(np.empty(packed.shape, np.float32))
-        self._device.read(buffer, whole, packed.shape)
+        self.device.read(buffer, whole, packed.shape)
         first, after = packed.rows[name]
         values = whole.float32()
         return values if len(packed.rows) == 1 else values[first:after].copy()
@@ -334,9 +335,9 @@ class TrainStep:
         whole = stored(np.array(values, np.float32, order="C"))
         if len(packed.rows) > 1:
             whole = stored(np.empty(packed.shape, np.float32))
-            self._device.read(buffer, whole, packed.shape)
+            self.device.read(buffer, whole, packed.shape)
             cast(Array, whole.planes[0])[first:after] = values
-        self._device.write(buffer, whole, packed.shape)
+        self.device.write(buffer, whole, packed.shape)
 
     def _inputs(
         self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]
@@ -384,7 +385,7 @@ class TrainStep:
         weights: dict[Tensor, StoredTensor] = {
             tensor: stored(constants[tensor.name]) for tensor in graph.of_role("weight")
         }
-        home = Home(self._device, "training")
+        home = Home(self.device, "training")
         states = graph.of_role("state")
         return Executor(
             graph,

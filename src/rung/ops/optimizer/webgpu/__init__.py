@@ -34,11 +34,24 @@ def update_vectors(call: Call) -> Dispatch:
     return _update(call, "vec4<f32>", 4)
 
 
+def _sums(call: Call, *, vectors: bool) -> Dispatch:
+    runs = call.size("C")
+    known: dict[str, Constant] = {"THREADS": _THREADS, "VECTORS": vectors}
+    return Dispatch("square_sums.wgsl", lambda tokens: (runs, 1, 1), known)
+
+
 @square_sums.kernel("webgpu", 1, why="one workgroup a run")
 def sums(call: Call) -> Dispatch:
     """Threads of a workgroup sum the squares of one run."""
-    runs = call.size("C")
-    return Dispatch("square_sums.wgsl", lambda tokens: (runs, 1, 1), {"THREADS": _THREADS})
+    return _sums(call, vectors=False)
+
+
+@square_sums.kernel(
+    "webgpu", 2, why="four values at a time", when=lambda g_N: g_N.shape[0] % 4 == 0
+)
+def sums_of_vectors(call: Call) -> Dispatch:
+    """As sums, with vectors of four."""
+    return _sums(call, vectors=True)
 
 
 @gradient_factor.kernel("webgpu", 1, why="one workgroup")

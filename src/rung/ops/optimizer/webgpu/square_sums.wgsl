@@ -2,11 +2,16 @@
 // S tensors, C runs, N values
 
 var<storage, read_write> sums_SC: array<f32>;
+#if VECTORS
+var<storage, read> g_N: array<vec4<f32>>;
+#else
 var<storage, read> g_N: array<f32>;
+#endif
 
 #include "reduce.wgsl"
 
 const LINES = (N + 15u) / 16u;
+const VALUES = select(1u, 4u, VECTORS);
 
 // The first line of a run: LINES · c / C, without a product beyond 32 bits.
 fn cut(c: u32) -> u32 {
@@ -18,10 +23,16 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let end = min(cut(group.x + 1u) * 16u, N);
+    let start = cut(group.x) * 16u / VALUES;
+    let end = min(cut(group.x + 1u) * 16u, N) / VALUES;
     var sum = 0.0;
-    for (var i = cut(group.x) * 16u + lane; i < end; i += THREADS) {
-        sum += g_N[i] * g_N[i];
+    for (var i = start + lane; i < end; i += THREADS) {
+        let g = g_N[i];
+#if VECTORS
+        sum += dot(g, g);
+#else
+        sum += g * g;
+#endif
     }
     sum = sum_of_workgroup(sum, lane);
     if (lane == 0u) {
