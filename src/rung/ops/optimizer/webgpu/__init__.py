@@ -15,11 +15,8 @@ _PLACES: dict[str, Constant] = {number.name: int(number) for number in Numbers}
 
 def _update(call: Call, kind: str, values: int) -> Dispatch:
     count = call.size("N") // values
-    return Dispatch(
-        "adamw.wgsl",
-        lambda tokens: spread(ceil_div(count, _THREADS)),
-        {"THREADS": _THREADS, "VALUES": values, "Value": kind} | _PLACES,
-    )
+    known: dict[str, Constant] = {"THREADS": _THREADS, "VALUES": values, "Value": kind}
+    return Dispatch("adamw.wgsl", lambda tokens: spread(ceil_div(count, _THREADS)), known | _PLACES)
 
 
 @adamw.kernel("webgpu", 1, why="one thread a value")
