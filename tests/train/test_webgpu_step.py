@@ -146,6 +146,16 @@ def test_nothing_crosses_but_batch_loss_and_norm(monkeypatch: pytest.MonkeyPatch
     assert told == ["asked", "asked", "waited", "waited"]
 
 
+def test_memory_is_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNG_GPU_MEMORY", "1M")
+    with _steps("gpt2", chunk_rows=12, tokens=32) as (gpu, _):
+        gpu.train([_batch(1, B, 32)], learning_rate=1e-3)
+        free = gpu.device.free_bytes()
+        assert free is not None
+        # Besides, there are rows of attention and sums for the norm.
+        assert (1 << 20) - free <= 1.1 * sum(gpu.describe().values())
+
+
 def test_a_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
     changes = {"device": "webgpu", "steps": 5, "grad_accum": 2}
     _, whole = trained(tmp_path, tmp_path / "whole", **changes)

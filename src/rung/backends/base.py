@@ -111,13 +111,15 @@ class Backend(ABC):
     """A processor with its memory and kernels.
 
     memory: the name of what `allocate` gives. alignment: of tensors in an arena, in bytes.
-    takes_f16: whether its kernels read keys and values in float16.
+    takes_f16: whether its kernels read keys and values in float16. whole_places: whether tensors
+    that share memory must all begin where it begins.
     """
 
     name: str
     memory: str = HOST
     alignment: int = 64
     takes_f16: bool = True
+    whole_places: bool = False
 
     @property
     def runs_ahead(self) -> bool:

@@ -39,6 +39,7 @@ class WebGpuBackend(KernelBackend):
 
     name = NAME
     memory = NAME
+    whole_places = True
 
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)

@@ -137,13 +137,13 @@ class GpuArena:
     """Memory in which tensors have their places.
 
     Each place has a buffer of its own, since shaders cannot write to a buffer that they also read
-    elsewhere; tensors that share a place, as those of all layers do, share the buffer.
+    elsewhere; tensors that share a place, the largest of which comes first, share the buffer.
     """
 
     gpu: Gpu
     size_bytes: int
     _placed: dict[tuple[str, tuple[int, ...], int], GpuBuffer] = field(default_factory=dict)
-    _buffers: dict[tuple[int, int], PlaneBuffer] = field(default_factory=dict)
+    _buffers: dict[int, list[PlaneBuffer]] = field(default_factory=dict)
 
     def place(self, kind: StorageType, shape: tuple[int, ...], offset: int) -> GpuBuffer:
         """A tensor at `offset` bytes."""
@@ -158,6 +158,9 @@ class GpuArena:
         return self._placed[key]
 
     def _plane(self, offset: int, size: int) -> PlaneBuffer:
-        if (offset, size) not in self._buffers:
-            self._buffers[offset, size] = PlaneBuffer(self.gpu.buffer(size), size)
-        return self._buffers[offset, size]
+        buffers = self._buffers.setdefault(offset, [])
+        fitting = [plane for plane in buffers if plane.size_bytes >= size]
+        if not fitting:
+            fitting = [PlaneBuffer(self.gpu.buffer(size), size)]
+            buffers += fitting
+        return PlaneBuffer(min(fitting, key=lambda plane: plane.size_bytes).buffer, size)
