@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from rung.ops.linear.gradient import column_sums, linear_backward_w, linear_backward_x
+from rung.registry import MANY
 from rung.storage import F32
 from rung.wgsl import Call, Dispatch, ceil_div, spread
 
 _THREADS = 64
+_RUN = 64
+"""The fewest tokens that are worth a run of their own."""
 _GROUPS = 256
 """Workgroups that keep a large GPU busy: two for each of an H200's 132 processors."""
 
@@ -76,12 +79,13 @@ def sums(call: Call) -> Dispatch:
     2,
     why="teams of threads, runs of rows, then the runs",
     when=lambda sums_N, x_TN: _floats(sums_N, x_TN),
+    tokens=(_RUN, MANY),
 )
 def sums_of_runs(call: Call) -> list[Dispatch]:
-    """As many runs as keep a large GPU busy, of 64 rows at least."""
+    """As many runs as keep a large GPU busy."""
     columns, teams = 32, 8
     across = ceil_div(call.size("N"), columns)
-    runs = max(1, min(_GROUPS // across, call.tokens // 64))
+    runs = max(1, min(_GROUPS // across, call.tokens // _RUN))
     known = {"COLUMNS": columns, "TEAMS": teams, "EACH": ceil_div(call.tokens, runs)}
     if runs == 1:
         return [Dispatch("column_teams.wgsl", lambda tokens: (across, 1, 1), known)]
