@@ -130,7 +130,8 @@ def _facts(session: Session) -> str:
     """The model and the plan in two lines."""
     options, config, data = session.options, session.config, session.data
     held = 0 if data.validation is None else data.validation.count
-    memory = sum(session.step.describe().values())
+    parts = session.step.describe()
+    memory = sum(parts.values()) - parts["activations"]
     begun = f", from step {session.state.step}" if session.state.step else ""
     return (
         f"{config.family}, {show.count(config.n_parameters)} parameters, vocabulary "
