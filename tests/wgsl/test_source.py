@@ -55,3 +55,11 @@ def test_included_conditions_are_of_the_tensor(tmp_path: Path) -> None:
 def test_repeats_that_do_not_match(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(KernelError, match=message):
         _expanded(tmp_path, text)
+
+
+def test_what_is_given_comes_when_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "main.wgsl"
+    file.write_text("var<storage, read> x_T: array<f32>;\nx_T[given.slot + given.first]", "utf-8")
+    source = expand(file, {"D": 8}, {}, "1", ("slot", "first"))
+    assert source.variables == (("given", "uniform"), ("x_T", "read"))
+    assert "struct Given { slot: u32, first: u32 }" in source.text

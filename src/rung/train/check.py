@@ -97,8 +97,9 @@ def check(
     """Everything that is compared, in order.
 
     losses: those expected of the steps, None where they are not known (but for GPT-2 124M).
-    weight_decay: of every tensor. device: what trains, and computes the logits. Raises FormatError for files that are damaged, UsageError for a
-    state that does not belong to the model, or another number of losses than steps.
+    weight_decay: of every tensor. device: what trains, and computes the logits. Raises FormatError
+    for files that are damaged, UsageError for a state that does not belong to the model, or another
+    number of losses than steps.
     """
     if losses is not None and len(losses) != steps:
         raise UsageError(

@@ -19,7 +19,7 @@ A file is WGSL with five liberties:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,6 +34,8 @@ var<uniform> sizes: Sizes;
 """
 SIZES = "sizes"
 """The uniform that holds the run-time sizes."""
+GIVEN = "given"
+"""The uniform that holds what a dispatch gives."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,17 @@ class Source:
 
 
 def expand(
-    path: Path, constants: Mapping[str, Constant], conditions: Mapping[str, bool], tokens: str
+    path: Path,
+    constants: Mapping[str, Constant],
+    conditions: Mapping[str, bool],
+    tokens: str,
+    given: Iterable[str] = (),
 ) -> Source:
     """The source of a file.
 
-    tokens: an expression for the number of tokens: a number, or a field of `sizes`. Raises
-    KernelError for conditions that do not match and files that are not there.
+    tokens: an expression for the number of tokens: a number, or a field of `sizes`. given: names of
+    the fields of `given`, in their order. Raises KernelError for conditions that do not match and
+    files that are not there.
     """
     known: dict[str, int] = dict(conditions)
     known |= {name: value for name, value in constants.items() if isinstance(value, int)}
@@ -64,6 +71,8 @@ def expand(
         if not tokens.isdecimal():
             body = _SIZES + body
         head.append(f"fn tokens() -> u32 {{ return {tokens}{'u' * tokens.isdecimal()}; }}")
+    if fields := ", ".join(f"{name}: u32" for name in given):
+        body = f"struct Given {{ {fields} }}\nvar<uniform> {GIVEN}: Given;\n{body}"
     variables: list[tuple[str, str]] = []
     lines = []
     for line in body.split("\n"):

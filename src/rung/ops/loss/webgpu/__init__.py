@@ -17,27 +17,35 @@ from rung.wgsl import Call, Dispatch, ceil_div, spread
 _THREADS = 256
 
 
-def _values(count: int) -> Dispatch:
+def _values(call: Call, count: int) -> Dispatch:
     return Dispatch(
-        "chunk.wgsl", lambda tokens: spread(ceil_div(count, _THREADS)), {"THREADS": _THREADS}
+        "chunk.wgsl",
+        lambda tokens: spread(ceil_div(count, _THREADS)),
+        {"THREADS": _THREADS},
+        given={"index": call.attributes["index"]},
     )
 
 
 @chunk.kernel("webgpu", 1, why="one thread a value")
 def take(call: Call) -> Dispatch:
     """Copies a chunk's rows."""
-    return _values(call.size("R") * call.size("D"))
+    return _values(call, call.size("R") * call.size("D"))
 
 
 @chunk_backward.kernel("webgpu", 1, why="one thread a value")
 def put(call: Call) -> Dispatch:
     """Writes all chunks: one with the gradient, the others as they were, or 0."""
-    return _values(call.size("C") * call.size("R") * call.size("D"))
+    return _values(call, call.size("C") * call.size("R") * call.size("D"))
 
 
 def _rows(call: Call) -> Dispatch:
     rows = call.size("R")
-    return Dispatch("cross_entropy.wgsl", lambda tokens: spread(rows), {"THREADS": _THREADS})
+    return Dispatch(
+        "cross_entropy.wgsl",
+        lambda tokens: spread(rows),
+        {"THREADS": _THREADS},
+        given={"first": call.attributes["first"]},
+    )
 
 
 @cross_entropy.kernel("webgpu", 1, why="one workgroup a row")

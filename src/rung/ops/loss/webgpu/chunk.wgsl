@@ -16,7 +16,7 @@ fn compute(i: u32) {
     value = r_CRD[i];
 #endif
     // What lies before the chunk wraps around to a large number.
-    let at = i - index * R * D;
+    let at = i - given.index * R * D;
     if (at < R * D) {
         value += dy_RD[at];
     }
@@ -29,7 +29,7 @@ var<storage, read_write> y_RD: array<f32>;
 const COUNT = R * D;
 
 fn compute(i: u32) {
-    y_RD[i] = x_CRD[index * R * D + i];
+    y_RD[i] = x_CRD[given.index * R * D + i];
 }
 #endif
 

@@ -34,7 +34,7 @@ fn main(
         sum += exp(logits_RV[start + v] - most);
     }
     sum = sum_of_workgroup(sum, lane);
-    let target_id = targets_X[first + row];
+    let target_id = targets_X[given.first + row];
     if (r >= R) {
         return;
     }

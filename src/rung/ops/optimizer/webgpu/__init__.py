@@ -34,7 +34,8 @@ def update_vectors(call: Call) -> Dispatch:
 def _sums(call: Call, *, vectors: bool) -> Dispatch:
     runs = call.size("C")
     known: dict[str, Constant] = {"THREADS": _THREADS, "VECTORS": vectors}
-    return Dispatch("square_sums.wgsl", lambda tokens: (runs, 1, 1), known)
+    given = {"slot": call.attributes["slot"]}
+    return Dispatch("square_sums.wgsl", lambda tokens: (runs, 1, 1), known, given=given)
 
 
 @square_sums.kernel("webgpu", 1, why="one workgroup a run")

@@ -36,6 +36,6 @@ fn main(
     }
     sum = sum_of_workgroup(sum, lane);
     if (lane == 0u) {
-        sums_SC[slot * C + group.x] = sum;
+        sums_SC[given.slot * C + group.x] = sum;
     }
 }
