@@ -56,11 +56,11 @@ class ByteTokenizer(Tokenizer):
 
 
 class FakeRunner:
+    """Random logits by history, or those that make greedy sampling follow `next_token`."""
+
     notes: tuple[str, ...] = ()
     profile = None
     runs_ahead = False
-
-    """Random logits by history, or those that make greedy sampling follow `next_token`."""
 
     def __init__(
         self,

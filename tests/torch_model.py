@@ -58,7 +58,9 @@ def _attention(config: Config, weights: Weights, block: str, x: torch.Tensor) ->
         return flat.view(B, T, -1, config.head_dim).transpose(1, 2)
 
     q, k, v = _turn(config, heads("q")), _turn(config, heads("k")), heads("v")
-    y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+    y = functional.scaled_dot_product_attention(
+        q, k, v, is_causal=True, enable_gqa=True, scale=config.attention_scale or None
+    )
     return _linear(weights, f"{block}.attn_output", y.transpose(1, 2).reshape(B, T, -1))
 
 

@@ -189,6 +189,7 @@ def test_layers_on_the_host_need_it_in_each_step(cpu: Model, flights: list[int])
     runner = plan_model(tiny_checkpoint(), device="webgpu", n_slots=2, wishes=Wishes(gpu_layers=1))
     with model_of(runner) as model:
         found = model.generate("hello", **GREEDY).complete()
+        assert not runner.runs_ahead  # asked once, and not for each token
     assert found.tokens == cpu.generate("hello", **GREEDY).complete().tokens
     assert not flights
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,8 @@ def test_fusions_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_GPU_FUSE", "-everything")
     with pytest.raises(UsageError, match="-norm_qkv"):
         fused_names(graph)
+    with pytest.raises(UsageError, match="-norm_qkv"):
+        WebGpuBackend()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -206,3 +209,18 @@ def test_quantised_weights_and_half_precision_caches(
     monkeypatch.setenv("RUNG_GPU_FUSE", "none")
     alone, _ = all_logits(checkpoint, cache_type=cache_type)
     assert np.abs(fused - alone).max() <= 2e-3 * np.abs(alone).max()
+
+
+@pytest.mark.parametrize("length", [1, 5])
+def test_logits_of_several_rows_after_a_run_without_any(length: int) -> None:
+    """As a long prompt's first part has none, and perplexity or a batch of sequences several."""
+    checkpoint = tiny_checkpoint()
+    runner = plan_model(checkpoint, device="webgpu")
+    runner.forward(Batch.one(IDS[:length], rows="none"))
+    runner.forward(Batch.one(IDS[:length], rows="last"))
+    batch = Batch.one(IDS[:length])
+    rows = np.array([length - 1, 0, 0], np.int32)
+    found = runner.forward(replace(batch, rows=rows)).copy()
+    runner.close()
+    reference = plain.logits(checkpoint.config, checkpoint.weights, IDS[:length])
+    assert np.abs(found - reference[rows]).max() <= 1e-5 * np.abs(reference).max()

@@ -231,3 +231,8 @@ def test_the_machine(command_line, made_up_machine):
 )
 def test_mistakes_are_one_line(command_line, arguments, expected):
     check_error(command_line(*arguments), expected)
+
+
+def test_an_op_without_kernels_on_a_backend(command_line):
+    result = command_line("kernels", "list", "norm_mlp")
+    check_error(result, "norm_mlp has no cpu kernels; --backend takes cpu, blas, webgpu")

@@ -148,7 +148,10 @@ def test_going_on(command_line, data, tmp_path):
     result = command_line("train", "-o", out, "--resume", "--steps", 6)
     assert result.exit_code == 0
     assert "6 steps, from step 4 of 16 tokens" in result.err
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1, "loss": "no number"}\n')  # is no reason to fail when all is done
     assert command_line("train", "-o", out, "--resume", "-q") == (0, "", "")
+    assert command_line("train", "-o", out, "--resume").exit_code == 0
 
 
 def test_ctrl_c_saves(data, tmp_path):
@@ -207,12 +210,19 @@ def test_tensorboard(command_line, data, tmp_path, monkeypatch):
         (["--config", "LLAMA"], "there is no data", 2),
         (["DATA", "--config", "LLAMA", "--lr", "x"], "'--lr'", 2),
         (["DATA", "--config", "LLAMA", "--lr", -1], "--lr is -1.0", 2),
+        (["DATA", "--config", "LLAMA", "--steps", 0], "--steps is 0, expected more than 0", 2),
+        (["--resume", "--epochs", 0], "--epochs is 0.0, expected more than 0", 2),
         (["DATA", "--config", "LLAMA", "-B", 5000], "data too small for a batch", 1),
         (["TEXT", "--config", "LLAMA"], "is text: give --tokenizer", 2),
         (["DATA", "--config", "llama:16x2:heads=4,vocab=100"], "more than the vocabulary of", 1),
         (["DATA", "--config", "LLAMA", "--tokenizer", "BIN"], "with another tokenizer", 1),
         (["DATA", "--config", "LLAMA", "--device", "tpu"], "--device is 'tpu'", 2),
         (["DATA", "--init-from", "nowhere.bin"], "nowhere.bin: file is missing", 1),
+        (
+            ["DATA", "--config", "LLAMA", "--sample-every", 1, "-p", "The quick " * 40],
+            "--prompt has ",
+            2,
+        ),
         (["--resume"], "holds no checkpoint to resume", 2),
     ],
 )

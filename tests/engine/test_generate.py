@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -209,6 +212,34 @@ def test_a_closed_model_says_so():
         generation.step()
     with pytest.raises(UsageError, match="closed"):
         model.generate()
+
+
+def test_closing_waits_for_the_step_of_another_thread():
+    """A GPU's memory must not go while a batch is on it."""
+    runner = FakeRunner()
+    entered, going_on = threading.Event(), threading.Event()
+    forward = runner.forward
+
+    def slowly(batch):
+        entered.set()
+        assert going_on.wait(10)
+        return forward(batch)  # which refuses to run when closed
+
+    runner.forward = slowly
+    model = fake_model(runner)
+    generation = model.generate(max_tokens=9, ignore_eos=True)
+    with ThreadPoolExecutor(2) as threads:
+        step = threads.submit(generation.step)
+        assert entered.wait(10)
+        closing = threads.submit(model.close)
+        time.sleep(0.02)
+        assert not closing.done()
+        going_on.set()
+        step.result()
+        closing.result()
+    assert runner.closed
+    with pytest.raises(UsageError, match="closed"):
+        generation.step()
 
 
 def test_usage_counts_tokens_and_time():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rung.errors import UsageError
-from rung.formats.files import opened, read_most, replacing
+from rung.formats.files import opened, read_most, replacing, replacing_folder
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
@@ -60,3 +60,26 @@ def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
         assert peak < 10_000
         file.seek(0)
         assert len(read_most(file, 7)) == 7
+
+
+def test_ctrl_c_between_two_names_brings_the_old_folder_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("old")
+    real = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if self.name.endswith(".part"):
+            raise KeyboardInterrupt
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        replacing_folder(folder, replaced=["config.json"]) as new,
+    ):
+        (new / "config.json").write_text("new")
+    assert (folder / "config.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -111,7 +111,7 @@ def test_gradients_in_parts(
 
 # Whole fours and not; the edges of tiles, and several of them along every dimension.
 @pytest.mark.parametrize("sizes", [(150, 140, 260), (133, 131, 131)])
-@pytest.mark.parametrize("count", [1, 130, 300, 600, 1100])
+@pytest.mark.parametrize("count", [1, 40, 130, 300, 600, 1100])
 @pytest.mark.parametrize("op", [linear_backward_x, linear_backward_w])
 def test_gradients_in_tiles_of_each_size(
     gpu: WebGpuBackend,

@@ -17,10 +17,12 @@ from rung.backends.webgpu import gpu as gpu_module
 from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Gpu
+from rung.backends.webgpu.memory import GpuBuffer
+from rung.backends.webgpu.objects import object_counts
 from rung.engine.batch import Batch
 from rung.engine.draft import draft
 from rung.engine.runner import ModelRunner, default_cache_type, plan_model
-from rung.errors import MemoryLimitError, UsageError
+from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
 from rung.registry import OPS
 from rung.schedule.homes import Override, Wishes
@@ -282,9 +284,26 @@ def test_weights_in_several_bindings(matrices: str) -> None:
     }
     assert parts["token_embd.weight"] > 1
     assert parts["output.weight"] > 1
-    found = runner.forward(Batch.one(IDS, rows="all")).copy()
+    # Logits of all tokens fit a binding, too: 4 rows of 1000 floats.
+    assert runner.max_tokens == 4
+    for buffer in runner.executor.compiled(4).memories[0].values():
+        if buffer.type.name == "f32" and isinstance(buffer, GpuBuffer) and len(buffer.parts) == 1:
+            assert buffer.size_bytes <= 16 << 10
+    found = [runner.forward(Batch.one(IDS[at : at + 4], start=at, rows="all")).copy()
+             for at in (0, 4)]  # fmt: skip
     runner.close()
-    _check(found, model, within=1e-3)
+    _check(np.concatenate(found), model, within=1e-3)
+
+
+@pytest.mark.usefixtures("small_bindings")
+def test_keys_and_values_that_no_binding_holds() -> None:
+    model = tiny_checkpoint(context_length=1500)
+    with pytest.raises(BackendError, match=r"smaller --context, fewer slots.* --cache-on host"):
+        _planned(model)
+    runner = _planned(model, wishes=Wishes(cache_on="host"))
+    found = runner.forward(Batch.one(IDS, rows="all"))
+    _check(found, model)
+    runner.close()
 
 
 def test_uploads_go_in_chunks(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,3 +344,15 @@ def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_GPU_MEMORY", "much")
     with pytest.raises(UsageError, match="RUNG_GPU_MEMORY"):
         WebGpuBackend()
+
+
+def test_prompts_of_all_lengths_share_what_is_bound() -> None:
+    """A new length costs commands, which are small; a bind group has memory of the driver."""
+    runner = _planned(tiny_checkpoint(n_layers=1))
+    for length in (9, 17):  # few tokens and many: each has its kernels
+        runner.forward(Batch.one((IDS * 3)[:length]))
+    before = object_counts()["bindGroups"]
+    for length in (10, 12, 18, 20):
+        runner.forward(Batch.one((IDS * 3)[:length]))
+    assert object_counts()["bindGroups"] == before
+    runner.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rung.train import room
+from support import tiny_config
 
 GIB = 1 << 30
 
@@ -41,3 +42,22 @@ def test_all_memory_where_nobody_tells_what_is_free(
     assert room.available_bytes() == 4_096_000
     monkeypatch.delattr(room.os, "sysconf")
     assert room.available_bytes() is None
+
+
+def test_large_batches_are_told_from_smaller_ones_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config()
+    sizes = {"seq_len": 32, "recompute": False}
+    planned = room.needed_bytes(config, batch_size=64, **sizes)
+    monkeypatch.setattr(room, "_PLANNED", 512)
+    assert room.needed_bytes(config, batch_size=64, **sizes) == pytest.approx(planned, rel=0.02)
+    most = room.needed_bytes(config, batch_size=1 << 40, **sizes)  # more chunks than memory holds
+    assert most > 1 << 40
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_every_batch_that_is_tried_is_smaller(recompute: bool) -> None:
+    tried = list(room._smaller(8, 64, recompute))
+    assert (1, 64, True) in tried
+    assert tried[-1] == (1, 16, True)
+    assert len(set(tried)) == len(tried)
+    assert (8, 64, recompute) not in tried

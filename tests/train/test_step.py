@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from rung.errors import UsageError
+from rung.models.config import Rope
 from rung.train.memory import memory_bytes
 from rung.train.step import AdamW, TrainStep
 from support import GPT2, tiny_checkpoint
@@ -21,6 +22,9 @@ LLAMA: dict[str, Any] = {"context_length": 32}
 CONFIGS: dict[str, dict[str, Any]] = {
     "gpt2": GPT2,
     "llama": LLAMA | {"tied_output": False},
+    "llama turned in part": LLAMA
+    | {"rope": Rope(layout="half", dims=2), "n_kv_heads": 1, "attention_scale": 2.0}
+    | {"qkv_bias": True, "output_bias": True, "mlp_bias": True},
     "llama tied": LLAMA | {"tied_output": True, "embedding_scale": 4.0, "post_norms": True},
 }
 

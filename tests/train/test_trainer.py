@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from rung.formats import open_checkpoint
 from rung.train import room, session
 from rung.train.checkpoints import Run
 from rung.train.metrics import read_rows
-from rung.train.session import begin
+from rung.train.session import begin, resume
 from rung.train.step import TrainStep
 from support import full_disk
 
@@ -73,8 +75,9 @@ def test_a_longer_run(tmp_path: Path) -> None:
     ("given", "message"),
     [
         ({"lr": 0.5}, "--lr is 0.5, but the run has 0.01"),
-        ({"data": ("other",)}, "--data is "),
         ({"seed": 4}, "--seed is 4, but the run has 0"),
+        ({"epsilon": 1e-3}, "--eps is 0.001, but the run has 1e-08"),
+        ({"val_share": 0.3}, "--val is 0.3, but the run has 0.1"),
     ],
 )
 def test_another_run_cannot_be_gone_on_with(
@@ -87,9 +90,13 @@ def test_another_run_cannot_be_gone_on_with(
 
 def test_other_data_cannot_be_gone_on_with(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
+    (tmp_path / "data.bin").rename(tmp_path / "moved.bin")
     write_shard(tmp_path / "data.bin", seed=2)
     with pytest.raises(DataError, match="the data is not what this run began with"):
         resumed(tmp_path / "out")
+    moved = (str(tmp_path / "moved.bin"),)
+    assert resumed(tmp_path / "out", data=moved, steps=2)[0].options.data == moved
+    assert resumed(tmp_path / "out", steps=3)[0].options.data == moved
 
 
 def test_folders_that_are_taken(tmp_path: Path) -> None:
@@ -106,10 +113,65 @@ def test_folders_that_are_taken(tmp_path: Path) -> None:
 
 def test_what_was_left_half_written_goes(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
-    left = tmp_path / "out" / "checkpoints" / "step-00000002.123.part"
+    out = tmp_path / "out"
+    left = out / "checkpoints" / "step-00000002.123.part"
     left.mkdir()
-    resumed(tmp_path / "out")
+    files = [out / "model.safetensors.12.part", out / "metrics.jsonl.3.part"]
+    other = out / "film.12.part"
+    for file in (*files, other):
+        file.write_text("half")
+    resumed(out)
     assert not left.exists()
+    assert not any(file.exists() for file in files)
+    assert other.exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no locks on Windows")
+def test_one_process_at_a_time(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out, steps=1)
+    left = out / "checkpoints" / "step-00000002.123.part"
+    with resume(out, {}):
+        left.mkdir()  # as the one that trains may be writing
+        with pytest.raises(UsageError, match=rf"another process trains in {out}; wait"):
+            resumed(out)
+        assert left.exists()
+    resumed(out)
+    with (
+        begin(options(tmp_path), tmp_path / "new"),
+        pytest.raises(UsageError, match="another process trains"),
+    ):
+        begin(options(tmp_path), tmp_path / "new")
+
+
+def test_a_run_that_was_killed_while_it_began_is_begun_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with begin(options(tmp_path), out):
+        (out / "metrics.jsonl.3.part").write_text("half")
+        (out / "checkpoints" / "step-00000000.3.part").mkdir()
+    trained(tmp_path, out, steps=1)
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_model_that_is_no_run_is_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in ("model.safetensors", "tokenizer.json"):
+        (out / name).write_text("mine")
+        with pytest.raises(UsageError, match=rf"holds {name}, no run; give another --out"):
+            trained(tmp_path, out, steps=1)
+        (out / name).rename(tmp_path / name)
+
+
+def test_a_run_killed_before_its_model_was_published(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out, steps=2, lr=0.05)
+    model, expected = out / "model.safetensors", last_files(out)["model.safetensors"]
+    model.unlink()  # for it is the checkpoint's file by another name
+    model.write_bytes((out / "checkpoints" / "step-00000000" / "model.safetensors").read_bytes())
+    assert model.read_bytes() != expected
+    resumed(out)
+    assert model.read_bytes() == expected
 
 
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
@@ -118,12 +180,18 @@ def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     state = json.loads((path / "state.json").read_text())
     moments = (path / "moments.safetensors").read_bytes()
     (path / "moments.safetensors").write_bytes(moments[:-8])
-    with pytest.raises(FormatError, match="moments"):
+    with pytest.raises(RungError, match=r"moments.*remove"):
         resumed(tmp_path / "out")
     for change in ({"version": 9}, {"options": {"lr": 1}}, {"state": {"step": -1}}):
         (path / "state.json").write_text(json.dumps(state | change))
-        with pytest.raises(FormatError, match=r"state\.json"):
+        with pytest.raises(RungError, match=rf"state\.json.*from step-00000000, remove {path}"):
             resumed(tmp_path / "out")
+    shutil.rmtree(path)
+    assert resumed(tmp_path / "out")[1].saves == [0, 1]
+    shutil.rmtree(path)
+    (path.with_name("step-00000000") / "state.json").unlink()
+    with pytest.raises(FormatError, match=r"state\.json: file is missing"):
+        resumed(tmp_path / "out")
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(
@@ -141,7 +209,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
         kept.stepped = fill  # type: ignore[method-assign]
         full = full_disk(monkeypatch)
-        message = r"step 6 is not saved: .*No space left.*last good checkpoint is step-00000003"
+        message = r"step 6 is not saved: .*No space left.*is step-00000003, --resume goes on"
         with pytest.raises(RungError, match=message):
             session_trainer(opened, kept)
         full.__exit__(None, None, None)
@@ -172,7 +240,9 @@ def test_numbers_that_go_stop_the_run_and_are_not_saved(
             return loss, norm
 
         monkeypatch.setattr(opened.step, "train", train)
-        message = rf"{gone} is (nan|inf) at step 5 .*step-00000003.*Try a lower --lr"
+        message = (
+            rf"{gone} is (nan|inf) at step 5 .*step-00000003.*begin another, with a lower --lr"
+        )
         with pytest.raises(RungError, match=message):
             session_trainer(opened, kept)
     assert Run(tmp_path / "out").checkpoints[-1].name == "step-00000003"
@@ -221,7 +291,7 @@ def test_too_little_data(tmp_path: Path) -> None:
         begin(options(tmp_path, batch_size=10), tmp_path / "out")
     with begin(options(tmp_path, batch_size=10, val_every=0), tmp_path / "out") as opened:
         assert opened.validation is None
-    assert not (tmp_path / "out" / "checkpoints").exists()
+    assert not list((tmp_path / "out" / "checkpoints").iterdir())
 
 
 def test_a_vocabulary_that_is_too_small(tmp_path: Path) -> None:
@@ -231,14 +301,17 @@ def test_a_vocabulary_that_is_too_small(tmp_path: Path) -> None:
 
 
 def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = options(tmp_path, batch_size=16, val_every=0)
+    wanted = options(tmp_path, batch_size=16, val_every=0, grad_accum=3)
     with begin(wanted, tmp_path / "out") as opened:
         config = opened.config
-    sizes = {"batch_size": 16, "seq_len": 8}
+    sizes: dict[str, Any] = {"batch_size": 16, "seq_len": 8}
     whole, less = (room.needed_bytes(config, **sizes, recompute=again) for again in (False, True))
     for free, fits in (
         (less, "--recompute"),
-        (room.needed_bytes(config, batch_size=4, seq_len=8, recompute=False), "--batch-size 4"),
+        (
+            room.needed_bytes(config, batch_size=4, seq_len=8, recompute=False),
+            "--batch-size 4 --grad-accum 12$",
+        ),
         (1000, "a smaller --config does"),
     ):
         monkeypatch.setattr(room, "available_bytes", lambda free=free: free)
@@ -263,6 +336,9 @@ def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"min_lr": 1.0}, "--min-lr is 1.0, expected at most"),
         ({"beta2": 1.0}, "--beta2 is 1.0"),
         ({"epsilon": 0}, "--eps is 0"),
+        ({"epsilon": 1e-50}, "--eps is 1e-50"),
+        ({"beta2": 0.99999999999}, "--beta2 is 0.99999999999, expected 0 to less than 1"),
+        ({"epochs": 1e300}, "--epochs is 1e.300, expected at most"),
         ({"schedule": "x"}, "--schedule is 'x'"),
         ({"batch_size": 0}, "--batch-size is 0"),
         ({"clip": -1}, "--clip is -1"),

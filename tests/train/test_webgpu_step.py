@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from runs import last_files, resumed, trained
 
 from gpu import require_gpu
+from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.readback import Arriving
-from rung.errors import MemoryLimitError, UsageError
+from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.train.step import AdamW, Tokens, TrainStep
 from support import GPT2, tiny_checkpoint
 
@@ -179,6 +180,13 @@ def test_memory_that_does_not_suffice(
     monkeypatch.setenv("RUNG_GPU_MEMORY", allowed)
     with pytest.raises(MemoryLimitError, match=r"has no room for .*; a smaller --batch-size"):
         trained(tmp_path, tmp_path / "out", device="webgpu")
+
+
+def test_a_weight_larger_than_a_binding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WebGpuBackend, "largest_bytes", 19_199)  # the table takes 300 · 16 · 4
+    told = r"token_embd.weight takes 0.0 MiB, and webgpu can hold .* in one piece"
+    with pytest.raises(BackendError, match=told), _steps("gpt2"):
+        pass
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:

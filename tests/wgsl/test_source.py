@@ -63,3 +63,11 @@ def test_what_is_given_comes_when_it_runs(tmp_path: Path) -> None:
     source = expand(file, {"D": 8}, {}, "1", ("slot", "first"))
     assert source.variables == (("given", "uniform"), ("x_T", "read"))
     assert "struct Given { slot: u32, first: u32 }" in source.text
+
+
+def test_equal_constants_of_other_types_are_others(tmp_path: Path) -> None:
+    (tmp_path / "main.wgsl").write_text("#if ONE\nend\n#endif")
+    found = [expand(tmp_path / "main.wgsl", {"ONE": value}, {}, "1").text for value in (1, True)]
+    assert found == ["const ONE: u32 = 1u;\nend", "const ONE: bool = true;\nend"]
+    floats = expand(tmp_path / "main.wgsl", {"ONE": 1.0}, {"ONE": True}, "1").text
+    assert floats == "const ONE: f32 = 1.0;\nend"

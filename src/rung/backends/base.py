@@ -170,6 +170,11 @@ class Backend(ABC):
         """How long bytes take from the host to its memory, or to the host, where it can tell."""
         return None
 
+    @property
+    def largest_bytes(self) -> int | None:
+        """The most that a state or an activation may take; None without a limit."""
+        return None
+
     def free_bytes(self) -> int | None:
         """Memory that it could still allocate; None where that is not known or not limited."""
         return None

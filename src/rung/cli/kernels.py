@@ -33,6 +33,7 @@ def list_kernels(
     json: options.Json = False,
 ) -> None:
     """List kernels: what each is for, which run here, and which of them this machine takes."""
+    from rung.backends import NAMES
     from rung.bench.survey import survey
     from rung.bench.targets import find_op, load_backend
     from rung.errors import UsageError
@@ -41,6 +42,8 @@ def list_kernels(
     load_backend(backend)
     ops = [find_op(op)] if op is not None else list(OPS.values())
     found = [standing for known in ops for standing in survey(known, backend, kind=kind)]
+    if not found and kind is None:
+        raise UsageError(f"{op} has no {backend} kernels; --backend takes {', '.join(NAMES)}")
     if not found:
         raise UsageError(f"no {backend} kernel takes weights of type {kind}")
     if json:

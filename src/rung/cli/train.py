@@ -74,6 +74,9 @@ def train(
     if out is None:
         raise UsageError("give the run a folder: --out FOLDER")
     told = given(model, data, length, learning, signs, machine)
+    for name in ("steps", "epochs", "tokens"):
+        if told.get(name) == 0:  # which TrainOptions takes for one that was not given
+            raise UsageError(f"--{name} is {told[name]}, expected more than 0")
     if inputs:
         told["data"] = tuple(map(str, inputs))
     if tensorboard:

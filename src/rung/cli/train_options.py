@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from rung.cli import options
-
 _MODEL, _DATA, _LENGTH = "Model", "Data and batches", "How long"
 _LEARNING, _SIGNS, _MACHINE = "Learning", "Signs of life and checkpoints", "Machine"
 
@@ -234,7 +232,16 @@ class Machine:
             show_default=False,
         ),
     ] = None
-    threads: options.Threads = None
+    threads: Annotated[
+        int | None,
+        _option(
+            _MACHINE,
+            "--threads",
+            "-t",
+            help="CPU threads; without it, RUNG_THREADS, what rung tune found, or the physical "
+            "cores.",
+        ),
+    ] = None
     device: Annotated[
         str | None,
         _option(

@@ -36,8 +36,9 @@ class Engine:
         self.runner = runner
         self._free = sorted(range(runner.n_slots), reverse=True)
         self._closed = False
-        # A runner works on one batch at a time; threads may each drive their own generation.
-        self._lock = threading.Lock()
+        # A runner works on one batch at a time; threads may each drive their own generation. The
+        # thread that runs one may close the model, from a signal's handler or a finalizer.
+        self._lock = threading.RLock()
         self._lead = Lead(runner)
 
     def acquire(self) -> int:
@@ -71,15 +72,15 @@ class Engine:
 
     def forward(self, batch: Batch) -> NDArray[np.float32]:
         """Logits [R, V] of a batch."""
-        self._refuse_closed()
         with self._lock:
+            self._refuse_closed()
             return self.runner.forward(batch).copy()
 
     def step(self, active: Mapping[int, Sequence]) -> dict[int, str]:
         """Runs one batch of the sequences, by slot; the text that each completed."""
-        self._refuse_closed()
         # Sampling belongs under the lock: the logits are valid until anyone's next batch.
         with self._lock:
+            self._refuse_closed()
             if (texts := self._lead.step(active)) is not None:
                 return texts
             parts = _share(active, self.runner.max_tokens)
@@ -116,8 +117,9 @@ class Engine:
                 self.runner.profile = None
 
     def close(self) -> None:
-        """Refuses all further work."""
-        self._closed = True
+        """Refuses all further work, after the step that another thread may be at."""
+        with self._lock:
+            self._closed = True
 
     def _refuse_closed(self) -> None:
         if self._closed:

@@ -18,7 +18,7 @@ from rung.engine.batch import Batch, Choice
 from rung.engine.options import Activations, CacheType, check_activations, check_cache_type
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.formats.base import Checkpoint
-from rung.graph.ir import Graph, Tensor
+from rung.graph.ir import Graph, Tensor, concrete
 from rung.graph.passes import drop_dead_nodes, fuse_rounding, pack_activations, quantize_activations
 from rung.graph.passes.tiles import EXPANDED
 from rung.models.config import Config
@@ -68,6 +68,22 @@ def build_graph(decoder: Decoder, activations: Activations) -> Graph:
     return drop_dead_nodes(graph)
 
 
+def most_tokens(graph: Graph, backends: Sequence[Backend], wanted: int) -> int:
+    """Tokens of a batch: as wanted, or what all backends can hold the widest activation of.
+
+    That is the logits of all tokens, mostly: a vocabulary of 151,936 makes 220 where memory is
+    bound in pieces of 128 MiB.
+    """
+    limits = [backend.largest_bytes for backend in backends if backend.largest_bytes is not None]
+    if not limits:
+        return wanted
+    widest = max(
+        tensor.type.size_bytes(concrete(tensor.shape, {"T": 1, "R": 1}))
+        for tensor in graph.of_role("activation")
+    )
+    return max(1, min(wanted, min(limits) // widest))
+
+
 class ModelRunner:
     """A checkpoint on some backends: its weights where they are, its KV cache, its plans."""
 
@@ -88,7 +104,6 @@ class ModelRunner:
         self.config: Config = checkpoint.config
         self.n_slots = n_slots
         self.context_length = context_length
-        self.max_tokens = min(max_tokens, n_slots * context_length)
         self.backends = list(backends)
         self.activations = activations
         self.cache_type = cache_type
@@ -97,6 +112,8 @@ class ModelRunner:
             checkpoint, n_slots=n_slots, context_length=context_length, cache_type=cache_type
         )
         graph = build_graph(decoder, activations)
+        wanted = min(max_tokens, n_slots * context_length)
+        self.max_tokens = most_tokens(graph, backends, wanted)
         constants = {name: stored(values) for name, values in decoder.constants.items()}
         weights = {**checkpoint.weights, **constants}
         self.notes: list[str] = []
@@ -173,7 +190,8 @@ class ModelRunner:
     @property
     def runs_ahead(self) -> bool:
         """Whether `ahead` could be of use: no step is to be watched, and a device can go on."""
-        return self.backends[0].runs_ahead and self.executor.profile is None
+        is_refused = None in self._aheads.values()  # some layers are on the host
+        return self.backends[0].runs_ahead and self.executor.profile is None and not is_refused
 
     def ahead(
         self, token: int, *, position: int, slot: int, choice: Choice, steps: int

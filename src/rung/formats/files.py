@@ -124,8 +124,8 @@ def replacing_folder(path: Path, *, replaced: Collection[str] = ()) -> Iterator[
             path.rename(old)
         try:
             stage.rename(path)
-        except OSError:
-            if old.exists():
+        except BaseException:  # Ctrl-C, too: what was there must not go with `old`
+            if old.exists() and not path.exists():
                 old.rename(path)
             raise
         _flush(path.parent)

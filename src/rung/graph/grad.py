@@ -40,6 +40,7 @@ class Backward:
         self._weights = frozenset(weights)
         self._accumulate = accumulate
         self._of: dict[Tensor, Tensor] = {}  # by the tensor that owns the memory
+        self._used: dict[str, int] = {}  # the last number of a name
         self._needed = self._reached()
 
     def _reached(self) -> set[Tensor]:
@@ -115,8 +116,11 @@ class Backward:
 
     def _free(self, name: str) -> str:
         """The name, with a number where there are several."""
-        names = (name, *(f"{name} ({count})" for count in range(2, len(self.graph.nodes) + 3)))
-        return next(name for name in names if name not in self.graph.tensors)
+        free = name
+        while free in self.graph.tensors:
+            self._used[name] = self._used.get(name, 1) + 1
+            free = f"{name} ({self._used[name]})"
+        return free
 
 
 def _flat(shape: Shape) -> Shape:

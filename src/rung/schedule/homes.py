@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rung.backends.base import HOST, Backend
-from rung.errors import UsageError
+from rung.errors import BackendError, UsageError
 from rung.graph.ir import Graph, Node, Tensor, concrete
 from rung.schedule.problem import Home
 
@@ -85,7 +85,7 @@ def find_homes(
 
     backends: greatest priority first. constants: weights that are in no file; they have no home.
     Raises UsageError for more layers than there are, and for an override that names no backend or
-    matches no weight.
+    matches no weight; BackendError for a state that its backend cannot hold in one piece.
     """
     host = backends[-1]
     device = next((backend for backend in backends if backend.memory != HOST), None)
@@ -107,7 +107,19 @@ def find_homes(
             homes[tensor] = Home(host, f"{home.backend.name} has no kernel that reads it")
         elif tensor.role == "state" and not _all_there(home.backend, readers.get(tensor, [])):
             homes[tensor] = Home(host, f"{home.backend.name} has no kernels for attention on it")
+        elif tensor.role == "state":
+            _check_size(tensor, home.backend)
     return homes
+
+
+def _check_size(tensor: Tensor, backend: Backend) -> None:
+    size = tensor.type.size_bytes(concrete(tensor.shape, {}))
+    if backend.largest_bytes is not None and size > backend.largest_bytes:
+        raise BackendError(
+            f"{tensor.name} takes {size / 2**20:,.1f} MiB, and {backend.name} can hold "
+            f"{backend.largest_bytes / 2**20:,.1f} MiB in one piece: take a smaller --context, "
+            "fewer slots, --cache-type f16 or --cache-on host"
+        )
 
 
 def wanted_layers(

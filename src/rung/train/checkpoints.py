@@ -18,7 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from rung.formats.safetensors_file import Planned, open_safetensors, pack_header
 from rung.models.config import Config
 from rung.storage import StoredTensor, stored
 from rung.train.data.tokenizer_files import TOKENIZER_FILES, copy_tokenizer
+from rung.train.lock import Lock
 from rung.train.options import TrainOptions, options_from_json
 from rung.train.step import TrainStep
 
@@ -46,9 +47,12 @@ METRICS_FILE, CURVE_FILE = "metrics.jsonl", "loss.png"
 TENSORBOARD_FOLDER = "tensorboard"
 VERSION = 1
 _NAME = re.compile(r"step-([0-9]{8,})")
-_LEFT = re.compile(r"step-[0-9]+\.[0-9]+\.(part|old)")
 _MOST = 1 << 53
-_OWN = (CHECKPOINTS, METRICS_FILE, CURVE_FILE, MODEL_FILE, TENSORBOARD_FOLDER, VOCABULARY_FILE)
+_TOKENIZER = (*TOKENIZER_FILES, VOCABULARY_FILE)
+_WRITTEN = "|".join(map(re.escape, (MODEL_FILE, METRICS_FILE, *_TOKENIZER)))
+_LEFT = re.compile(rf"(step-[0-9]+|{_WRITTEN})\.[0-9]+\.(part|old)")
+_BEFORE_FIRST = {CHECKPOINTS, METRICS_FILE, TENSORBOARD_FOLDER, *_TOKENIZER}
+"""What a run has made in its folder before its first checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +139,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
+        self.lock = Lock()
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -154,14 +159,14 @@ class Run:
             raise UsageError(
                 f"{self.path} holds a run already; go on with it by --resume, or give another --out"
             )
-        others = sorted({p.name for p in self.path.iterdir()} - {*_OWN, *TOKENIZER_FILES})
-        if others:
+        found = {path.name for path in self.path.iterdir() if not _LEFT.fullmatch(path.name)}
+        if others := sorted(found - _BEFORE_FIRST if CHECKPOINTS in found else found):
             raise UsageError(f"{self.path} holds {others[0]}, no run; give another --out")
 
     def create(self, tokenizer: Path | None) -> None:
         """Makes the folder, with the tokenizer in it. Raises RungError where that fails."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
             if tokenizer is not None:
                 carry_tokenizer(tokenizer, self.path)
         except OSError as error:
@@ -176,10 +181,15 @@ class Run:
 
     def tidy(self) -> None:
         """Removes what a run that was killed left half-written."""
-        folder = self.path / CHECKPOINTS
-        for path in folder.iterdir() if folder.is_dir() else ():
-            if _LEFT.fullmatch(path.name):
-                shutil.rmtree(path, ignore_errors=True)
+        for folder in (self.path, self.path / CHECKPOINTS):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if not _LEFT.fullmatch(path.name):
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    with suppress(OSError):
+                        path.unlink()
 
     def save(self, step: TrainStep, options: TrainOptions, state: State, *, data: str) -> Path:
         """Writes a checkpoint, makes it the folder's model, and removes those beyond `keep`.
@@ -192,26 +202,40 @@ class Run:
                 with replacing_folder(path) as folder:
                     self._write(folder, step, options, state, data)
             except RungError as error:
-                raise RungError(f"step {state.step} is not saved: {error}; {self.safe()}") from None
+                again = ", --resume goes on from it" if self.checkpoints else ""
+                raise RungError(
+                    f"step {state.step} is not saved: {error}; {self.kept()}{again}"
+                ) from None
         self.publish(path)
         self._drop_old(options.keep)
         return path
 
-    def safe(self) -> str:
+    @contextmanager
+    def older_told(self) -> Iterator[None]:
+        """Where the last checkpoint turns out to be damaged, the error tells of the one before."""
+        try:
+            yield
+        except FormatError as error:
+            found = self.checkpoints
+            if len(found) < 2 or not str(error).startswith(str(found[-1])):
+                raise
+            raise RungError(
+                f"{error}; to go on from {found[-2].name}, remove {found[-1]}"
+            ) from None
+
+    def kept(self) -> str:
         """What is left where a run ends badly, in words."""
         found = self.checkpoints
         if not found:
             return "no checkpoint was saved yet"
-        return f"the last good checkpoint is {found[-1].name}, --resume goes on from it"
+        return f"the last checkpoint is {found[-1].name}"
 
     def _write(
         self, folder: Path, step: TrainStep, options: TrainOptions, state: State, data: str
     ) -> None:
         native.write(folder / MODEL_FILE, live_model(step.config, step, folder), kind="f32")
         _write_moments(folder / MOMENTS_FILE, step)
-        for name in (*TOKENIZER_FILES, VOCABULARY_FILE):
-            if (self.path / name).is_file():
-                shutil.copyfile(self.path / name, folder / name)
+        _copy_missing(self.path, folder)
         values = {
             "format": "rung training",
             "version": VERSION,
@@ -221,6 +245,17 @@ class Run:
         }
         text = json.dumps(values, indent=2) + "\n"
         (folder / STATE_FILE).write_text(text, encoding="utf-8", newline="\n")
+
+    def restore(self, checkpoint: Path) -> None:
+        """Makes the folder a model again where it is none: killed before `publish`, or damaged.
+
+        Raises RungError where it cannot be written.
+        """
+        try:
+            _copy_missing(checkpoint, self.path)
+        except OSError as error:
+            raise RungError(f"{self.path} cannot be written ({error.strerror})") from error
+        self.publish(checkpoint)
 
     def publish(self, checkpoint: Path) -> None:
         """Makes a checkpoint's parameters the folder's model: a second name for the same file."""
@@ -245,6 +280,13 @@ class Run:
             gone = path.with_name(f"{path.name}.{os.getpid()}.old")
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
+
+
+def _copy_missing(source: Path, target: Path) -> None:
+    """Copies the tokenizer's files that a folder lacks."""
+    for name in _TOKENIZER:
+        if (source / name).is_file() and not (target / name).exists():
+            shutil.copyfile(source / name, target / name)
 
 
 def read_state(path: Path) -> Saved:

@@ -108,5 +108,6 @@ def check_same(saved: str, data: DataSet) -> None:
     if saved != identity(data):
         raise DataError(
             "the data is not what this run began with, so it cannot go on bit for bit; bring the "
-            "data back, or begin anew from this model: --init-from FOLDER"
+            "data back, name the place it moved to, or begin anew from this model: "
+            "--init-from FOLDER"
         )

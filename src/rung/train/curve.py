@@ -26,12 +26,12 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    trained = [(row["step"], row["loss"]) for row in rows if row.get("loss") is not None]
+    trained = _points(rows, "loss")
     if trained:
         steps, losses = zip(*trained, strict=True)
         axes.plot(steps, losses, color="C0", alpha=0.3, linewidth=0.8)
         axes.plot(steps, _running_mean(losses), color="C0", label="training, running mean")
-    held = [(row["step"], row["val_loss"]) for row in rows if row.get("val_loss") is not None]
+    held = _points(rows, "val_loss")
     if held:
         axes.plot(*zip(*held, strict=True), "o-", color="C1", markersize=3, label="validation")
     if trained or held:
@@ -39,6 +39,11 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set(xlabel="step", ylabel="loss, nats a token")
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def _points(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:
+    """Steps and what they have under a name; what is no number is left out."""
+    return [(row["step"], row[name]) for row in rows if isinstance(row.get(name), (int, float))]
 
 
 def _running_mean(losses: Sequence[float]) -> list[float]:

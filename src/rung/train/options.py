@@ -6,11 +6,15 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+
 from rung.backends.webgpu import adapters
 from rung.errors import UsageError
 from rung.train.schedules import KINDS, Kind
 
 _ON_THE_WAY = {"on_the_way": True}
+_FLAGS = {"epsilon": "eps", "val_share": "val"}  # where a flag is not the field's name
+_MOST = 1 << 53  # of any number: far above all that makes sense, and exact in JSON everywhere
 
 
 def _on_the_way(default: Any) -> Any:
@@ -90,11 +94,12 @@ class TrainOptions:
             _check("warmup", self.warmup, least=0)
         if not 0 < self.lr < math.inf:
             raise UsageError(f"--lr is {self.lr}, expected a positive number")
-        if not 0 < self.epsilon < math.inf:
-            raise UsageError(f"--eps is {self.epsilon}, expected a positive number")
+        if not 0 < np.float32(self.epsilon) < math.inf:
+            raise UsageError(f"--eps is {self.epsilon}, expected a positive number (float32)")
         for name in ("beta1", "beta2"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"--{name} is {getattr(self, name)}, expected 0 to less than 1")
+            value = getattr(self, name)
+            if value < 0 or not np.float32(value) < 1:  # moments learn by 1 - beta
+                raise UsageError(f"--{name} is {value}, expected 0 to less than 1 (float32)")
         if not 0 <= self.val_share < 1:
             raise UsageError(f"--val is {self.val_share}, expected 0 to less than 1")
         if self.schedule not in KINDS:
@@ -117,6 +122,8 @@ class TrainOptions:
 
 ON_THE_WAY = frozenset(f.name for f in fields(TrainOptions) if f.metadata == _ON_THE_WAY)
 """Options that a resumed run may be given anew."""
+SOURCES = ("data", "val_from")
+"""Options that say where the data lies: a resumed run may find the same data elsewhere."""
 LENGTH = ("steps", "epochs", "tokens")
 """Options that say how long a run is: a resumed run may be longer, on the longer schedule."""
 
@@ -127,7 +134,13 @@ def options_from_json(values: dict[str, Any]) -> TrainOptions:
     return TrainOptions(**(values | lists))
 
 
+def flag_of(name: str) -> str:
+    """What an option is called on the command line."""
+    return f"--{_FLAGS.get(name, name).replace('_', '-')}"
+
+
 def _check(name: str, value: float, *, least: float) -> None:
     if not least <= value < math.inf:
-        flag = name.replace("_", "-")
-        raise UsageError(f"--{flag} is {value}, expected {least} or more")
+        raise UsageError(f"{flag_of(name)} is {value}, expected {least} or more")
+    if value > _MOST:
+        raise UsageError(f"{flag_of(name)} is {value}, expected at most {_MOST:,}")

@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rung.engine.model import Model
+from rung.engine.options import Prompts
 from rung.engine.runner import plan_model
+from rung.errors import UsageError
 from rung.models.config import Config
 from rung.tokenizers import Tokenizer
 from rung.train.checkpoints import live_model
 from rung.train.step import TrainStep
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
+
+
+def check_prompt(tokenizer: Tokenizer, config: Config, prompt: str) -> None:
+    """Raises UsageError for a prompt that leaves no room for text: before the first step."""
+    count = len(Prompts(tokenizer, config, config.context_length).encode(prompt))
+    if not 1 <= count < config.context_length:
+        raise UsageError(
+            f"--prompt has {count} tokens, expected 1 to {config.context_length - 1}, for the "
+            f"model's context is {config.context_length}"
+        )
 
 
 def sample(

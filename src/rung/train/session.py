@@ -27,8 +27,9 @@ from rung.train.configs import config_named, fitted
 from rung.train.corpus import Corpus, check_same, identity
 from rung.train.data import DataSet, Loader, Position
 from rung.train.initial import initial_checkpoint
-from rung.train.options import LENGTH, ON_THE_WAY, TrainOptions
+from rung.train.options import LENGTH, ON_THE_WAY, SOURCES, TrainOptions, flag_of
 from rung.train.room import available_bytes, check_memory, suggestion
+from rung.train.samples import check_prompt
 from rung.train.schedules import Schedule
 from rung.train.step import AdamW, TrainStep
 
@@ -60,8 +61,10 @@ class Session(Closing):
         vocabulary: Vocabulary,
         state: State,
     ) -> None:
-        if options.sample_every and vocabulary.tokenizer is None:
-            raise UsageError("--sample-every writes text, which needs a --tokenizer")
+        if options.sample_every:
+            if vocabulary.tokenizer is None:
+                raise UsageError("--sample-every writes text, which needs a --tokenizer")
+            check_prompt(vocabulary.tokenizer, step.config, options.prompt)
         self.run, self.options, self.step = run, options, step
         self.config = step.config
         self.tokenizer = vocabulary.tokenizer
@@ -78,8 +81,9 @@ class Session(Closing):
         return Position(self.state.epoch, self.state.batch)
 
     def close(self) -> None:
-        """Gives threads and memory back."""
+        """Gives threads and memory back, and the folder to other processes."""
         self.step.close()
+        self.run.lock.release()
 
 
 def begin(options: TrainOptions, out: Path, *, on_compile: Compiling | None = None) -> Session:
@@ -104,12 +108,14 @@ def begin(options: TrainOptions, out: Path, *, on_compile: Compiling | None = No
         source = initial_checkpoint(config, seed=options.seed)
     step = _open_step(source, options, on_compile)
     try:
-        run.tidy()
         session = Session(run, options, step, data, vocabulary, State())
         run.create(vocabulary.path)
+        run.lock.hold(run.path)
+        run.tidy()
         return session
     except BaseException:
         step.close()
+        run.lock.release()
         raise
 
 
@@ -117,17 +123,29 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     """The run in the folder `out`, where its last checkpoint left it.
 
     given: options that were told anew. Those that decide the result must be what they were, but
-    for how long the run is. Raises as `begin`.
+    for how long the run is; the data may lie elsewhere. Raises as `begin`.
     """
     run = Run(out)
+    try:
+        with run.older_told():
+            return _resume(run, given, on_compile)
+    except BaseException:
+        run.lock.release()
+        raise
+
+
+def _resume(run: Run, given: Mapping[str, Any], on_compile: Compiling | None) -> Session:
     saved = run.last()
+    run.lock.hold(run.path)
     run.tidy()
-    tokenizer = find_tokenizer(run.path / "model", 0)
+    tokenizer = find_tokenizer(saved.path / "model", 0)
     vocabulary = Vocabulary()
     source = saved.model()
     if tokenizer is not None:
         opened = open_tokenizer(tokenizer, source.config.vocab_size)
         vocabulary = Vocabulary(opened, tokenizer)
+    found = {name: given[name] for name in given if name in SOURCES}
+    saved = replace(saved, options=_absolute(replace(saved.options, **found)))
     data = corpus_of(saved.options).open(vocabulary.tokenizer)
     check_same(saved.data, data)
     options = _continued(saved, given, data, source.config)
@@ -135,6 +153,7 @@ def resume(out: Path, given: Mapping[str, Any], *, on_compile: Compiling | None 
     step = _open_step(source, options, on_compile)
     try:
         saved.restore(step)
+        run.restore(saved.path)
         return Session(run, options, step, data, vocabulary, saved.state)
     except BaseException:
         step.close()
@@ -273,14 +292,13 @@ def _continued(
     options = saved.options
     asked = _absolute(replace(TrainOptions(), **{k: given[k] for k in given if k not in LENGTH}))
     for name in given:
-        if name in ON_THE_WAY or name in LENGTH:
+        if name in ON_THE_WAY or name in LENGTH or name in SOURCES:
             continue
         was, now = getattr(options, name), getattr(asked, name)
         if was != now:
-            flag = name.replace("_", "-")
             raise UsageError(
-                f"--{flag} is {now}, but the run has {was}: leave it out to go on, or begin a new "
-                "run in another --out"
+                f"{flag_of(name)} is {now}, but the run has {was}: leave it out to go on, or begin "
+                "a new run in another --out"
             )
     kept = {name: given[name] for name in given if name in ON_THE_WAY}
     options = replace(options, **kept)
@@ -303,6 +321,7 @@ def _check_room(config: Config, options: TrainOptions) -> None:
         config,
         batch_size=options.batch_size,
         seq_len=options.seq_len,
+        grad_accum=options.grad_accum,
         recompute=options.recompute,
     )
 
@@ -347,8 +366,9 @@ def _open_step(
         available = available_bytes() or 0
         fits = suggestion(
             source.config,
-            options.batch_size,
-            options.seq_len,
+            batch_size=options.batch_size,
+            seq_len=options.seq_len,
+            grad_accum=options.grad_accum,
             recompute=options.recompute,
             available=available,
         )

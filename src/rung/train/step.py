@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling
 from rung.backends.choose import Devices, open_backends
-from rung.errors import UsageError
+from rung.errors import BackendError, UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
-from rung.models.trainable import CHUNK_ROWS, LOSS, TrainableDecoder, packed_weights
+from rung.models.trainable import CHUNK_ROWS, LOSS, Packed, TrainableDecoder, packed_weights
 from rung.ops.optimizer.op import Numbers
 from rung.registry import Cost
 from rung.schedule.costs import MachineCosts
@@ -86,7 +86,8 @@ class TrainStep:
 
     Results are the same bits for any number of threads. Raises UsageError for a config that cannot
     be trained, for missing or misshapen weights and impossible batches; MemoryLimitError where
-    memory does not suffice. Close it at the end, or use it in a `with` block.
+    memory does not suffice; BackendError for a device that is not there, or cannot hold a weight in
+    one piece. Close it at the end, or use it in a `with` block.
     """
 
     def __init__(
@@ -307,6 +308,7 @@ class TrainStep:
                 raise UsageError(
                     f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
                 )
+            self._check_size(packed)
             new = [self.device.allocate(F32, packed.shape) for _ in range(4)]
             states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
             self._programs.states |= dict(zip(states, new, strict=True))
@@ -314,6 +316,14 @@ class TrainStep:
             first, second = moments
             found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
         return found
+
+    def _check_size(self, packed: Packed) -> None:
+        size, most = F32.size_bytes(packed.shape), self.device.largest_bytes
+        if most is not None and size > most:
+            raise BackendError(
+                f"{packed.name} takes {size / 2**20:,.1f} MiB, and {self.device.name} can hold "
+                f"{most / 2**20:,.1f} MiB in one piece: train on the CPU, or a smaller model"
+            )
 
     def _weight(self, name: str) -> Weight:
         self.shape(name)

@@ -235,8 +235,8 @@ class Trainer:
         """The error of a run whose numbers have gone."""
         return RungError(
             f"the {what} is {value} at step {self._state.step + 1} (learning rate {lr:.2e}), so "
-            f"training stops; {self._session.run.safe()}. Try a lower --lr, a longer --warmup, a "
-            "lower --clip, or --skip-spikes 4"
+            f"training stops; {self._session.run.kept()}. Resumed, it would get here again: "
+            "begin another, with a lower --lr, a longer --warmup or a lower --clip"
         )
 
 

@@ -15,8 +15,9 @@ _APIS = {"webgpu": "", "vulkan": "Vulkan", "metal": "Metal", "dx12": "D3D12"}
 NAMES = tuple(_APIS)
 """What --device can name: any adapter, or one on that interface; :N takes the Nth of these."""
 
-# The best first. A "CPU" adapter is a driver that computes on the processor, such as lavapipe.
-_ORDER = ("DiscreteGPU", "IntegratedGPU", "VirtualGPU", "Unknown", "CPU")
+# The best first, all others between them. A "CPU" adapter is a driver that computes on the
+# processor, such as lavapipe.
+_ORDER = {"DiscreteGPU": 0, "IntegratedGPU": 1, "CPU": 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,7 @@ def adapters() -> tuple[Adapter, ...]:
     except Exception as error:
         raise BackendError(f"WebGPU does not start: {_first_line(error)}") from None
     found = [a for a in found if a.info["backend_type"] in _APIS.values()]
-    found.sort(key=lambda a: _ORDER.index(a.info["adapter_type"]))
+    found.sort(key=lambda a: _ORDER.get(a.info["adapter_type"], 2))
     return tuple(Adapter(handle, index) for index, handle in enumerate(found))
 
 

@@ -20,6 +20,7 @@ from rung.backends.base import (
 from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.webgpu import adapters
 from rung.backends.webgpu import memory as gpu_memory
+from rung.backends.webgpu.fusion import chosen
 from rung.backends.webgpu.gpu import FEATURES, Gpu
 from rung.backends.webgpu.memory import GpuArena, GpuBuffer
 from rung.backends.webgpu.program import GpuProgram, tokens_of
@@ -35,7 +36,10 @@ NAME = "webgpu"
 
 
 class WebGpuBackend(KernelBackend):
-    """A GPU that --device names. Raises BackendError where there is none, or it refuses."""
+    """A GPU that --device names.
+
+    Raises BackendError where there is none or it refuses, UsageError for a variable that is wrong.
+    """
 
     name = NAME
     memory = NAME
@@ -43,6 +47,7 @@ class WebGpuBackend(KernelBackend):
 
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)
+        chosen()  # what RUNG_GPU_FUSE says wrong is told now, and not after the first token
         self.gpu = Gpu(adapters.find(device))
         self.takes_f16 = self.gpu.features.f16
         self.find_speeds: Callable[[Gpu], Speeds] = measure
@@ -62,7 +67,8 @@ class WebGpuBackend(KernelBackend):
     def kernel(self, node: Node, tokens: int) -> Kernel:
         """The kernel for a node and so many tokens. Raises KernelError where there is none."""
         ranges = {k.tokens for k in node.op.kernels if k.backend == NAME}
-        key = (node.signature, tuple(low <= tokens <= high for low, high in sorted(ranges)))
+        count = max(tokens, 1)  # none are as one: see Kernel.takes
+        key = (node.signature, tuple(low <= count <= high for low, high in sorted(ranges)))
         if key not in self._selected:
             try:
                 self._selected[key] = self._select(node, tokens)
@@ -104,6 +110,10 @@ class WebGpuBackend(KernelBackend):
         if to_host:
             return self.speeds.turn_s + size_bytes / self.speeds.read_gbs / 1e9
         return size_bytes / self.speeds.write_gbs / 1e9
+
+    @property
+    def largest_bytes(self) -> int | None:
+        return self.gpu.features.binding_bytes
 
     def free_bytes(self) -> int | None:
         return self.gpu.free_bytes

@@ -47,6 +47,10 @@ _ALIGNMENT = 256
 _MOST_STAMPS = 4000
 
 
+Binding = tuple[Any, int, int]
+"""What a variable of a shader is bound to: a buffer, an offset and bytes."""
+
+
 @dataclass(frozen=True, eq=False)
 class Pipeline:
     """A compiled shader: what encodes, and the layout of its bindings."""
@@ -252,22 +256,26 @@ class Gpu:
             )
         return self._layouts[kinds]
 
-    def command(
-        self,
-        pipeline: Pipeline,
-        bindings: Sequence[tuple[Any, int, int]],
-        grid: tuple[int, int, int],
-        owner: int,
-    ) -> Command:
-        """A dispatch; bindings are (buffer, offset, bytes) in the order of the shader's."""
+    def group(self, pipeline: Pipeline, bindings: Sequence[Binding]) -> Any:
+        """Memory for a shader's variables, in their order."""
         with self.errors():
-            group = self.device.create_bind_group(
+            return self.device.create_bind_group(
                 layout=pipeline.layout,
                 entries=[
                     {"binding": i, "resource": {"buffer": buffer, "offset": offset, "size": size}}
                     for i, (buffer, offset, size) in enumerate(bindings)
                 ],
             )
+
+    def command(
+        self,
+        pipeline: Pipeline,
+        bindings: Sequence[Binding],
+        grid: tuple[int, int, int],
+        owner: int,
+    ) -> Command:
+        """A dispatch on memory of its own."""
+        group = self.group(pipeline, bindings)
         return Command(pipeline, group, group._internal, grid, owner)
 
     def submit(self, commands: Iterable[Command]) -> None:

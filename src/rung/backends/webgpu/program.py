@@ -16,7 +16,7 @@ import numpy as np
 from rung.backends.base import Buffer
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
-from rung.backends.webgpu.gpu import Command, Gpu, Pipeline
+from rung.backends.webgpu.gpu import Binding, Command, Gpu, Pipeline
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
 from rung.backends.webgpu.readback import Arriving
 from rung.errors import KernelError
@@ -31,11 +31,20 @@ Chooser = Callable[[Node, int], Kernel]
 Memory = Mapping[Tensor, GpuBuffer]
 
 
+_MOST_SIZES = 64
+"""Sizes whose commands are kept: prompts come in all lengths."""
+
+
 def tokens_of(node: Node) -> int | Symbol:
     """What its kernels call T: a number, or a size that is known at run time."""
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
     found: int | Symbol = node.op.dims(shapes).get("T", 1)
     return found
+
+
+def _is_single(sizes: Mapping[str, int]) -> bool:
+    """Whether a run is of one token, with one row of logits at most."""
+    return sizes.get("T") == 1 and sizes.get("R", 0) <= 1
 
 
 def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
@@ -47,7 +56,7 @@ class Work:
     """A dispatch of a node, compiled, its grid still open."""
 
     pipeline: Pipeline
-    bindings: tuple[tuple[Any, int, int], ...]
+    bindings: tuple[Binding, ...]
     dispatch: Dispatch
     tokens: int | Symbol
     owner: int
@@ -101,13 +110,14 @@ class GpuProgram:
         self._memory = memory
         self._choose = choose
         self._kept = kept
-        self._jobs: dict[tuple[bool, bool], list[Job]] = {}
+        self._jobs: dict[tuple[int, int], list[Job]] = {}
         self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
         self._given_buffers: dict[tuple[int, ...], Any] = {}
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
+        self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
@@ -146,16 +156,17 @@ class GpuProgram:
     def commands(self, sizes: Mapping[str, int]) -> list[Command]:
         """What is encoded for these sizes."""
         key = (sizes.get("T", 0), sizes.get("R", 0))
-        if key not in self._commands:
-            if len(self._commands) > 64:  # prompts come in all lengths
+        commands = self._commands.pop(key, None)
+        if commands is None:
+            commands = list(self._make(sizes))
+            if len(self._commands) >= _MOST_SIZES:
                 self._commands.pop(next(iter(self._commands)))
-            self._commands[key] = list(self._make(sizes))
-        return self._commands[key]
+        self._commands[key] = commands  # the last one used is the last to go
+        return commands
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
         jobs = self.jobs(sizes)
-        moved = self._moved if sizes.get("T") == 1 else {}
-        memory = ChainMap(moved, dict(self._memory))
+        memory = ChainMap(self._moved if _is_single(sizes) else {}, dict(self._memory))
         for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
@@ -164,7 +175,15 @@ class GpuProgram:
             for work in self._work(job, memory, symbol, tokens):
                 x, y, z = work.dispatch.grid(tokens)
                 if x and y and z:
-                    yield self._gpu.command(work.pipeline, work.bindings, (x, y, z), job.owner)
+                    yield self._command(work, (x, y, z))
+
+    def _command(self, work: Work, grid: tuple[int, int, int]) -> Command:
+        """A dispatch; runs of other sizes, on the same memory, share what is bound."""
+        key = work.pipeline.layout, work.bindings
+        if key not in self._groups:
+            self._groups[key] = self._gpu.group(work.pipeline, work.bindings)
+        group = self._groups[key]
+        return Command(work.pipeline, group, group._internal, grid, work.owner)
 
     def jobs(self, sizes: Mapping[str, int]) -> list[Job]:
         """What is computed for these sizes: the nodes, with neighbors fused.
@@ -173,10 +192,11 @@ class GpuProgram:
         """
         if self._kept is None:
             return [Job(node, i) for i, node in enumerate(self._nodes)]
-        key = (sizes.get("T") == 1, sizes.get("R") == 1)
+        # None, one, several: what is computed for no rows must not be taken for many.
+        key = (min(sizes.get("T", 0), 2), min(sizes.get("R", 0), 2))
         if key not in self._jobs:
             # For one token, memory of their own for some tensors is little.
-            free = self._made() - set(self._kept) if key[0] else ()
+            free = self._made() - set(self._kept) if _is_single(sizes) else ()
             places = Places(self._places, free)
             self._jobs[key] = fuse(
                 self._nodes,
@@ -238,8 +258,8 @@ class GpuProgram:
         tokens: int,
         split: str | None,
         part: Part | None,
-    ) -> tuple[Any, int, int]:
-        """Buffer, offset and size of a variable of a shader."""
+    ) -> Binding:
+        """What a variable of a shader is bound to."""
         if name == SIZES:
             return self._sizes_buffer, 0, 16
         if name == GIVEN:

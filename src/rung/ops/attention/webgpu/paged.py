@@ -19,9 +19,9 @@ _GROUPS = 256
 def heads_each(call: Call) -> int:
     """Query heads of a workgroup, a divisor of those that share keys.
 
-    One where little is read: with a fixed number of splits, TinyLlama's 8 took 4.1 µs one by one and
-    7.3 four at a time after 128 tokens, 5.1 and 7.8 after 1,000 (H200). More for long contexts, where
-    reading takes the time.
+    One where little is read: with a fixed number of splits, TinyLlama's 8 took 4.1 µs one by one
+    and 7.3 four at a time after 128 tokens, 5.1 and 7.8 after 1,000 (H200). More for long contexts,
+    where reading takes the time.
     """
     sharing = call.size("H") // call.size("G")
     pages = call.size("P")

@@ -17,8 +17,8 @@ _ENOUGH = 80000
 def _tuning(rows: int, units: int) -> tuple[int, int]:
     """Threads of a workgroup, and rows that it has of all its weights.
 
-    A subgroup by itself needs no barrier: 2.5 TB/s for 22,016 rows of 4,096 int8, 2.2 for 12,288, in
-    a model's order (H200). Where it leaves too few threads, several share rows.
+    A subgroup by itself needs no barrier: 2.5 TB/s for 22,016 rows of 4,096 int8, 2.2 for 12,288,
+    in a model's order (H200). Where it leaves too few threads, several share rows.
     """
     each = 4
     threads = 32
