@@ -1,6 +1,7 @@
 """A training step beside PyTorch's: GPT-2's shape, random weights, step by step in turns.
 
     python benchmarks/training.py --model gpt2-124m --sequences 4 --tokens 64 --threads 2
+    python benchmarks/training.py --device webgpu --sides rung --sequences 8 --tokens 1024 --profile
 
 Each side is a process of its own, so that its peak memory is its own. They take steps by turns, the
 first two of each uncounted: forward, backward, clipping to norm 1, AdamW. The ratio of each turn is
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 from llmc import MOST_TURNS, SEQUENCES, TOKENS, LlmcSide
 
+from rung.backends.base import KernelBackend, Origin
 from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.bench.rows import append_rows, origin
 from rung.models.config import Config, weight_shapes
@@ -91,8 +93,8 @@ def batch_of(config: Config, sequences: int, tokens: int) -> np.ndarray[Any, np.
     return np.stack([stream, np.roll(stream, -1)]).reshape(2, sequences, tokens)
 
 
-def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
-    """A step of ours, and the table of what its kernels take."""
+def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str], Origin]:
+    """A step of ours, the table of what its kernels take, and where that holds."""
     from rung.train.step import AdamW, TrainStep
 
     config = config_of(options.model)
@@ -101,6 +103,7 @@ def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
         weights_of(config),
         sequences=options.sequences,
         tokens=options.tokens,
+        device=options.device,
         threads=options.threads,
         optimizer=AdamW(beta1=BETAS[0], beta2=BETAS[1], weight_decay=DECAY),
         recompute=options.recompute,
@@ -109,9 +112,7 @@ def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
     tokens, targets = batch_of(config, options.sequences, options.tokens)
 
     def run() -> float:
-        loss = step.loss_and_gradients(tokens, targets)
-        step.update(learning_rate=RATE, clip=CLIP)
-        return loss
+        return step.train([(tokens, targets)], learning_rate=RATE, clip=CLIP)[0]
 
     def table() -> str:
         texts = []
@@ -122,7 +123,9 @@ def rung_step(options: argparse.Namespace) -> tuple[Step, Callable[[], str]]:
             texts.append(f"{program}\n{profile.summary()}")
         return "\n".join(texts)
 
-    return run, table
+    device = step.device
+    assert isinstance(device, KernelBackend)
+    return run, table, device.origin
 
 
 def pytorch_step(options: argparse.Namespace, *, bf16: bool) -> tuple[Step, Callable[[], str]]:
@@ -181,13 +184,15 @@ def pytorch_step(options: argparse.Namespace, *, bf16: bool) -> tuple[Step, Call
 
 def work(options: argparse.Namespace) -> None:
     """A side's process: a line of JSON for each line on its input, then a table if asked."""
+    place = None
     if options.side.startswith("rung"):
-        run, table = rung_step(options)
+        run, table, place = rung_step(options)
     else:
         run, table = pytorch_step(options, bf16=options.side == "pytorch-bf16")
     for line in sys.stdin:
-        if line.strip() == "table":
-            print(json.dumps(table()), flush=True)
+        if line.strip() in ("table", "origin"):
+            answer = table() if line.strip() == "table" else origin(place)
+            print(json.dumps(answer), flush=True)
             continue
         start = time.perf_counter()
         loss = run()
@@ -237,6 +242,7 @@ def main() -> None:
     parser.add_argument("--model", choices=MODELS, default="gpt2-124m")
     parser.add_argument("--sequences", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--device", default="cpu", help="ours: cpu, or a GPU, as webgpu")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--sides", default="rung,pytorch")
@@ -293,14 +299,16 @@ def main() -> None:
             f"peak {side.peak_bytes / 2**30:.2f} GiB, "
             f"losses {side.losses[0]:.5f} … {side.losses[-1]:.5f}"
         )
+        row |= {"device": options.device if name == "rung" else "cpu", **side.ask("origin")}
     if options.profile:
         for name, side in sides.items():
             if isinstance(side, Side) and name.startswith("rung"):
                 print(f"{name}\n{side.ask('table')}")
     for side in sides.values():
         side.close()
-    shape = {name: getattr(options, name) for name in ("model", "sequences", "tokens", "threads")}
-    append_rows(options.results, [{**shape, "turns": options.turns, **r, **origin()} for r in rows])
+    named = ("model", "sequences", "tokens", "threads")
+    shape = {name: getattr(options, name) for name in named}
+    append_rows(options.results, [{**shape, "turns": options.turns, **r} for r in rows])
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def test_tensorboard(command_line, data, tmp_path, monkeypatch):
         (["TEXT", "--config", "LLAMA"], "is text: give --tokenizer", 2),
         (["DATA", "--config", "llama:16x2:heads=4,vocab=100"], "more than the vocabulary of", 1),
         (["DATA", "--config", "LLAMA", "--tokenizer", "BIN"], "with another tokenizer", 1),
-        (["DATA", "--config", "LLAMA", "--device", "webgpu"], "models train on the cpu only", 2),
+        (["DATA", "--config", "LLAMA", "--device", "tpu"], "--device is 'tpu'", 2),
         (["DATA", "--init-from", "nowhere.bin"], "nowhere.bin: file is missing", 1),
         (
             ["DATA", "--config", "LLAMA", "--sample-every", 1, "-p", "The quick " * 40],

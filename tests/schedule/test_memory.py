@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rung import ops
 from rung.backends.host_memory import HostArena
 from rung.graph.ir import Graph, T
-from rung.schedule.memory import ALIGNMENT, lifetimes, plan_memory
+from rung.schedule.memory import ALIGNMENT, lifetimes, plan_memory, share_whole
 from rung.storage import F32
 
 
@@ -46,6 +46,23 @@ def test_what_lives_together_does_not_overlap(graph: Graph, tokens: int) -> None
                 after = plan.offsets[b] + life_b.size_bytes <= plan.offsets[a]
                 assert before or after
     assert plan.size_bytes <= plan.unshared_bytes
+
+
+@given(graphs(), st.integers(0, 9))
+def test_whole_places_are_shared_or_apart(graph: Graph, tokens: int) -> None:
+    lives = lifetimes(graph, {"T": tokens})
+    plan = share_whole(lives)
+    for a in lives:
+        start, end = plan.offsets[a.tensor], plan.offsets[a.tensor] + a.size_bytes
+        assert end <= plan.size_bytes
+        for b in lives:
+            if a is b:
+                continue
+            meet = a.first <= b.last and b.first <= a.last
+            if plan.offsets[b.tensor] == start:
+                assert not meet
+            else:
+                assert not start <= plan.offsets[b.tensor] < end
 
 
 def test_a_chain_needs_two_buffers() -> None:

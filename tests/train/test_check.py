@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from gpu import require_gpu
 from rung.errors import FormatError, UsageError
 from rung.formats import llmc_state, llmc_write
 from rung.formats.llmc_layout import plain_config
@@ -76,9 +77,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     return Files(folder / "model.bin", folder / "state.bin", losses, config, parts)
 
 
-def test_all_is_well(files: Files) -> None:
+@pytest.mark.parametrize("device", ["cpu", "webgpu"])
+def test_all_is_well(files: Files, device: str) -> None:
+    if device == "webgpu":
+        require_gpu()
     files.write()
-    found = check(files.model, files.state, losses=files.losses, threads=1)
+    found = check(files.model, files.state, losses=files.losses, device=device, threads=1)
     assert [row.name for row in found if not row.ok] == []
     names = [row.name for row in found]
     assert names[:2] == ["logits", "loss"]

@@ -200,6 +200,23 @@ def test_a_run_goes_on_with_its_parameters_moments_and_steps() -> None:
                 np.testing.assert_array_equal(step.parameter(name), other.parameter(name), name)
 
 
+def test_a_device_has_everything_but_batch_loss_and_norm() -> None:
+    """On a made-up one, which computes as the CPU does."""
+    with _step(GPT2, chunk_rows=12, device="sim") as step, _step(GPT2, chunk_rows=12) as host:
+        for index in range(2):
+            step.device.counters.clear()
+            halves = [_batch(index), _batch(index + 1)]
+            trained = step.train(halves, learning_rate=0.01, clip=1.0)
+            assert trained == host.train(halves, learning_rate=0.01, clip=1.0)
+            # Tokens, targets, positions and the loss's gradient, twice; AdamW's numbers.
+            rows = 4 * B * T
+            assert step.device.counters.writes == 2 * 4 + 1
+            assert step.device.counters.written_bytes == 2 * (3 * rows + 4) + 9 * 4
+            assert (step.device.counters.reads, step.device.counters.read_bytes) == (3, 2 * 4 + 8)
+        for name in step.names:
+            np.testing.assert_array_equal(step.parameter(name), host.parameter(name), name)
+
+
 def test_targets_that_do_not_count_give_no_gradient() -> None:
     tokens, targets = _batch(6)
     with _step(GPT2) as step:

@@ -231,18 +231,15 @@ def test_numbers_that_go_stop_the_run_and_are_not_saved(
 ) -> None:
     with begin(options(tmp_path), tmp_path / "out") as opened:
         kept = Kept()
-        real_loss, real_update = opened.step.loss_and_gradients, opened.step.update
+        real = opened.step.train
 
-        def loss(*arguments: Any, **named: Any) -> float:
-            found = real_loss(*arguments, **named)
-            return math.nan if gone == "loss" and len(kept.steps) == 4 else found
+        def train(*arguments: Any, **named: Any) -> tuple[float, float]:
+            loss, norm = real(*arguments, **named)
+            if len(kept.steps) == 4:
+                return (math.nan, norm) if gone == "loss" else (loss, math.inf)
+            return loss, norm
 
-        def update(**named: Any) -> float:
-            found = real_update(**named)
-            return math.inf if gone == "norm" and len(kept.steps) == 4 else found
-
-        monkeypatch.setattr(opened.step, "loss_and_gradients", loss)
-        monkeypatch.setattr(opened.step, "update", update)
+        monkeypatch.setattr(opened.step, "train", train)
         message = (
             rf"{gone} is (nan|inf) at step 5 .*step-00000003.*begin another, with a lower --lr"
         )
@@ -254,7 +251,7 @@ def test_numbers_that_go_stop_the_run_and_are_not_saved(
 def test_a_spike_updates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"steps": 40, "save_every": 0, "val_every": 0, "lr": 1e-3}
     with begin(options(tmp_path, skip_spikes=5.0, **changes), tmp_path / "out") as opened:
-        real, kept = opened.step.loss_and_gradients, Kept()
+        real, kept = opened.step.gradients, Kept()
         before: dict[str, Any] = {}
 
         def loss(*arguments: Any, **named: Any) -> float:
@@ -268,7 +265,7 @@ def test_a_spike_updates_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 )
             return found
 
-        monkeypatch.setattr(opened.step, "loss_and_gradients", loss)
+        monkeypatch.setattr(opened.step, "gradients", loss)
         session_trainer(opened, kept)
         assert [step.step for step in kept.steps if step.skipped] == [37]
         assert kept.steps[36].norm is None
@@ -347,7 +344,7 @@ def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.Monkey
         ({"clip": -1}, "--clip is -1"),
         ({"steps": 3, "epochs": 1}, "give one of them"),
         ({"val_share": 1}, "--val is 1"),
-        ({"device": "webgpu"}, "models train on the cpu only"),
+        ({"device": "tpu"}, "--device is 'tpu', expected one of cpu, webgpu, vulkan"),
         ({"keep": 0}, "--keep is 0"),
         ({"warmup": -1}, "--warmup is -1"),
     ],

@@ -57,6 +57,14 @@ def test_repeats_that_do_not_match(tmp_path: Path, text: str, message: str) -> N
         _expanded(tmp_path, text)
 
 
+def test_what_is_given_comes_when_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "main.wgsl"
+    file.write_text("var<storage, read> x_T: array<f32>;\nx_T[given.slot + given.first]", "utf-8")
+    source = expand(file, {"D": 8}, {}, "1", ("slot", "first"))
+    assert source.variables == (("given", "uniform"), ("x_T", "read"))
+    assert "struct Given { slot: u32, first: u32 }" in source.text
+
+
 def test_equal_constants_of_other_types_are_others(tmp_path: Path) -> None:
     (tmp_path / "main.wgsl").write_text("#if ONE\nend\n#endif")
     found = [expand(tmp_path / "main.wgsl", {"ONE": value}, {}, "1").text for value in (1, True)]

@@ -12,12 +12,18 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rung.backends.recording import Recording
 from rung.graph.ir import Node, Tensor
 from rung.registry import Cost, Kernel
-from rung.storage import StorageType, StoredTensor
+from rung.storage import StorageType, StoredTensor, stored
 
 HOST = "host"
+
+Fetched = Callable[[], NDArray[np.float32]]
+"""Values on their way to the host: the call waits for them, and is to be made once."""
 
 Compiling = Callable[[int, int, str], None]
 """Told before a kernel is compiled for the first time: how many are done, of how many, its name."""
@@ -105,13 +111,15 @@ class Backend(ABC):
     """A processor with its memory and kernels.
 
     memory: the name of what `allocate` gives. alignment: of tensors in an arena, in bytes.
-    takes_f16: whether its kernels read keys and values in float16.
+    takes_f16: whether its kernels read keys and values in float16. whole_places: whether tensors
+    that share memory must all begin where it begins.
     """
 
     name: str
     memory: str = HOST
     alignment: int = 64
     takes_f16: bool = True
+    whole_places: bool = False
 
     @property
     def runs_ahead(self) -> bool:
@@ -190,6 +198,15 @@ class Backend(ABC):
     @abstractmethod
     def read(self, source: Buffer, target: StoredTensor, shape: tuple[int, ...]) -> None:
         """Copies values of this shape to host memory, once submitted work has made them."""
+
+    def fetch(self, source: Buffer, shape: tuple[int, ...]) -> Fetched:
+        """Float32 values as submitted work leaves them, whatever is submitted afterwards.
+
+        A backend that need not wait for them until they are asked for does not.
+        """
+        values = np.empty(shape, np.float32)
+        self.read(source, stored(values), shape)
+        return lambda: values
 
     @abstractmethod
     def compile(

@@ -39,6 +39,7 @@ def check_gpt2(
             "--weight-decay", min=0, help="AdamW's, of every tensor; llm.c's test has 0.01."
         ),
     ] = 0.0,
+    device: options.Device = "cpu",
     threads: options.Threads = None,
     json: options.Json = False,
 ) -> None:
@@ -56,6 +57,7 @@ def check_gpt2(
             steps=steps,
             losses=expected,
             weight_decay=weight_decay,
+            device=device,
             threads=threads,
             on_compile=compiling,
         )

@@ -253,7 +253,13 @@ class Machine:
     ] = None
     device: Annotated[
         str | None,
-        _option(_MACHINE, "--device", metavar="NAME", help="cpu, where models train so far."),
+        _option(
+            _MACHINE,
+            "--device",
+            metavar="NAME",
+            help="The processor that trains: cpu, or a GPU, as webgpu, webgpu:1, vulkan, metal, "
+            "dx12; `rung devices` lists them. cpu without it.",
+        ),
     ] = None
 
 

@@ -53,6 +53,7 @@ class Telling(Quiet):
         self._flops = flops_per_token(session.config, options.seq_len)
         self._threads = options.threads or default_threads()
         self._multiplies = "bf16" if options.precision == "bfloat16" else "f32"
+        self._gpu_gflops = session.step.limit_gops
         self._limit_gflops = 0.0
         self._last_s = 0.0
         self._first = True
@@ -60,10 +61,7 @@ class Telling(Quiet):
         note(_facts(session))
 
     def __enter__(self) -> Self:
-        from rung.bench.machine_file import limits
-
-        limit = limits(self._threads, progress=lambda what: None)
-        self._limit_gflops = limit.peaks[self._multiplies].gops
+        self._limit_gflops = self._gpu_gflops() or self._cpu_gflops()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -76,6 +74,11 @@ class Telling(Quiet):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _cpu_gflops(self) -> float:
+        from rung.bench.machine_file import limits
+
+        return limits(self._threads, progress=lambda what: None).peaks[self._multiplies].gops
 
     def stepped(self, step: Step) -> None:
         line = self._line(step)
@@ -128,7 +131,8 @@ def _facts(session: Session) -> str:
     """The model and the plan in two lines."""
     options, config, data = session.options, session.config, session.data
     held = 0 if data.validation is None else data.validation.count
-    memory = sum(session.step.describe().values())
+    parts = session.step.describe()
+    memory = sum(parts.values()) - parts["activations"]
     begun = f", from step {session.state.step}" if session.state.step else ""
     return (
         f"{config.family}, {show.count(config.n_parameters)} parameters, vocabulary "

@@ -54,9 +54,9 @@ from rung.ops.sampling.op import drawn_token, greedy_token
 FAMILIES = ("attention", "embedding", "linear", "loss", "mlp", "norm", "optimizer")
 
 # Fusing neighbors and choosing tokens is for devices that the host starts, and waits for.
-_ON_DEVICES = ("attention", "embedding", "linear", "mlp", "norm", "fused", "sampling")
+_ON_DEVICES = (*FAMILIES, "fused", "sampling")
 
-# A BLAS library knows matrix products and nothing else; WebGPU has no kernels for training yet.
+# A BLAS library knows matrix products and nothing else.
 _ONLY = {"blas": ("linear",), "webgpu": _ON_DEVICES}
 
 

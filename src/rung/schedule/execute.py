@@ -18,6 +18,7 @@ from rung.backends.base import (
     Backend,
     Buffer,
     Compiling,
+    Fetched,
     Program,
     RepeatedProgram,
     Step,
@@ -36,6 +37,10 @@ from rung.storage.mapped import let_go
 
 Uploading = Callable[[int, int, str], None]
 """Told before a weight goes to a device: bytes done, of how many, its name."""
+
+
+Started = Callable[[], list[NDArray[np.float32]]]
+"""A run's outputs, as `Executor.run` gives them, after waiting for them; to be called once."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,17 @@ class _Compiled:
         for move in self.outputs:
             move.run(sizes)
         self.stages[-1][1].synchronize()
+
+    def start(self, sizes: Mapping[str, int]) -> list[Fetched]:
+        """Copies and programs, without waiting for the outputs, which are all on a device."""
+        for moves, program in self.stages:
+            for move in moves:
+                move.run(sizes)
+            program.submit(sizes)
+        return [
+            move.copy.source.fetch(move.source, concrete(move.copy.tensor.shape, sizes))
+            for move in self.outputs
+        ]
 
     def timed(
         self, sizes: Mapping[str, int], *, spans: bool
@@ -185,6 +201,23 @@ class Executor:
             shape = concrete(tensor.shape, sizes)
             results.append(values[: math.prod(shape)].reshape(shape))
         return results
+
+    def start(self, inputs: Mapping[str, NDArray[np.int32]], sizes: Mapping[str, int]) -> Started:
+        """As run, and what follows may be started before the outputs are asked for.
+
+        It is waited for where the host or a profile computes any of it.
+        """
+        compiled = self.compiled(sizes["T"])
+        on_device = {move.copy.tensor for move in compiled.outputs}
+        watched = self.profile is not None or self._debug_level >= 2
+        if watched or any(tensor not in on_device for tensor in self.graph.outputs):
+            results = [values.copy() for values in self.run(inputs, sizes)]
+            return lambda: results
+        self._take(inputs)
+        found = dict(
+            zip((m.copy.tensor for m in compiled.outputs), compiled.start(sizes), strict=True)
+        )
+        return lambda: [found[tensor]() for tensor in self.graph.outputs]
 
     def ahead(self, follow: Follow) -> Ahead | None:
         """Steps of one token with what follows them; None where a step needs the host.

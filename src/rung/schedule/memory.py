@@ -154,6 +154,29 @@ def share(every: Iterable[Lifetime]) -> MemoryPlan:
     return MemoryPlan(offsets, size, sum(life.size_bytes for life in lives))
 
 
+def share_whole(every: Iterable[Lifetime]) -> MemoryPlan:
+    """As share, where tensors that have any byte in common begin at the same one.
+
+    Each takes the smallest place that is free while it lives; the largest tensors come first, so no
+    place ever grows.
+    """
+    places: list[list[Lifetime]] = []
+    lives = sorted(every, key=lambda life: (-life.size_bytes, life.first))
+    for life in lives:
+        for place in reversed(places):
+            if all(other.last < life.first or life.last < other.first for other in place):
+                place.append(life)
+                break
+        else:
+            places.append([life])
+    offsets: dict[Tensor, int] = {}
+    size = 0
+    for place in places:
+        offsets |= {life.tensor: size for life in place}
+        size += max(place[0].size_bytes, ALIGNMENT)  # nothing at all has a place, too
+    return MemoryPlan(offsets, size, sum(life.size_bytes for life in lives))
+
+
 def _size(tensor: Tensor, sizes: Mapping[str, int], alignment: int) -> int:
     shape = concrete(tensor.shape, sizes)
     planes = zip(tensor.type.plane_shapes(shape), tensor.type.planes, strict=True)

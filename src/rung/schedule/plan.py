@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rung.graph.ir import Node
-from rung.schedule.memory import MemoryPlan, lifetimes_by_memory, share
+from rung.schedule.memory import MemoryPlan, lifetimes_by_memory, share, share_whole
 from rung.schedule.order import order
 from rung.schedule.place import Placements, place
 from rung.schedule.problem import Placement, Problem
@@ -53,7 +53,8 @@ class Plan:
         """How each memory is shared, for run-time sizes up to these."""
         placed: Placements = dict(self.placed)
         lives = lifetimes_by_memory(self.problem, placed, self.stages, self.outputs, sizes)
-        return {memory: share(found) for memory, found in lives.items()}
+        whole = {backend.memory for backend in self.problem.backends if backend.whole_places}
+        return {m: share_whole(found) if m in whole else share(found) for m, found in lives.items()}
 
 
 def make_plan(problem: Problem) -> Plan:

@@ -106,8 +106,9 @@ class Problem:
 
     @cached_property
     def makers(self) -> dict[Tensor, Node]:
-        """The node that computes each activation, by the tensor that owns the memory."""
-        return {n.output.root: n for n in self.graph.nodes if n.output.root.role == "activation"}
+        """The first node that computes each activation, by the tensor that owns the memory."""
+        outputs = ((n.output.root, n) for n in reversed(self.graph.nodes))
+        return {root: node for root, node in outputs if root.role == "activation"}
 
     @cached_property
     def readers(self) -> dict[Tensor, list[Node]]:

@@ -94,14 +94,16 @@ def check(
     steps: int = 10,
     losses: Sequence[float] | None = None,
     weight_decay: float = 0.0,
+    device: str = "cpu",
     threads: int | None = None,
     on_compile: Compiling | None = None,
 ) -> list[Check]:
     """Everything that is compared, in order.
 
     losses: those expected of the steps, None where they are not known (but for GPT-2 124M).
-    weight_decay: of every tensor. Raises FormatError for files that are damaged, UsageError for a
-    state that does not belong to the model, or another number of losses than steps.
+    weight_decay: of every tensor. device: what trains, and computes the logits. Raises FormatError
+    for files that are damaged, UsageError for a state that does not belong to the model, or another
+    number of losses than steps.
     """
     if losses is not None and len(losses) != steps:
         raise UsageError(
@@ -115,12 +117,13 @@ def check(
             f"{state}: sequences of {T} tokens, the model's context is "
             f"{checkpoint.config.context_length}"
         )
-    found = [_logits(checkpoint, reference, threads)]
+    found = [_logits(checkpoint, reference, device, threads)]
     with TrainStep(
         checkpoint.config,
         {name: weight.float32() for name, weight in checkpoint.weights.items()},
         sequences=B,
         tokens=T,
+        device=device,
         threads=threads,
         optimizer=AdamW(**_ADAMW, weight_decay=weight_decay),
         decays=lambda name, shape: True,
@@ -133,10 +136,10 @@ def check(
     return found
 
 
-def _logits(checkpoint: Checkpoint, reference: State, threads: int | None) -> Check:
+def _logits(checkpoint: Checkpoint, reference: State, device: str, threads: int | None) -> Check:
     """Logits of every token, by the engine that generates."""
     T = reference.x_BT.shape[1]
-    runner = plan_model(checkpoint, context_length=T, max_tokens=T, threads=threads)
+    runner = plan_model(checkpoint, context_length=T, max_tokens=T, device=device, threads=threads)
     try:
         rows = [
             runner.forward(Batch.one(ids.tolist(), rows="all")).copy() for ids in reference.x_BT

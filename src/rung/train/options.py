@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rung.backends.webgpu import adapters
 from rung.errors import UsageError
 from rung.models.trainable import PRODUCTS, Precision
 from rung.train.schedules import KINDS, Kind
@@ -109,8 +110,13 @@ class TrainOptions:
         if self.precision not in PRODUCTS:
             known = " or ".join(PRODUCTS)
             raise UsageError(f"--precision is {self.precision!r}, expected {known}")
-        if self.device != "cpu":
-            raise UsageError(f"--device is {self.device!r}, but models train on the cpu only")
+        if self.device != "cpu" and not adapters.is_name(self.device):
+            names = ", ".join(("cpu", *adapters.NAMES))
+            raise UsageError(f"--device is {self.device!r}, expected one of {names}")
+        if self.device != "cpu" and self.precision != "float32":
+            raise UsageError(
+                f"--precision {self.precision} is for the cpu; a GPU trains in float32"
+            )
         if sum(map(bool, (self.steps, self.epochs, self.tokens))) > 1:
             raise UsageError("--steps, --epochs and --tokens all say how long; give one of them")
 

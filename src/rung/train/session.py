@@ -315,6 +315,8 @@ def _continued(
 
 
 def _check_room(config: Config, options: TrainOptions) -> None:
+    if options.device != "cpu":
+        return  # a GPU does not tell what is free, and refuses what is too much
     check_memory(
         config,
         batch_size=options.batch_size,
@@ -329,14 +331,16 @@ def _open_step(
 ) -> TrainStep:
     """The model ready to train. Raises MemoryLimitError, with what would fit."""
     weights: dict[str, NDArray[np.float32]] = {}
+    step: TrainStep | None = None
     try:
         for name, weight in source.weights.items():
             weights[name] = weight.float32()
-        return TrainStep(
+        step = TrainStep(
             source.config,
             weights,
             sequences=options.batch_size,
             tokens=options.seq_len,
+            device=options.device,
             threads=options.threads,
             optimizer=AdamW(
                 beta1=options.beta1,
@@ -348,7 +352,18 @@ def _open_step(
             precision=options.precision,
             on_compile=on_compile,
         )
+        if options.device != "cpu":
+            step.prepare()
+        return step
     except (MemoryError, MemoryLimitError) as error:
+        told = str(error).partition(";")[0]
+        if step is not None:
+            step.close()
+        if options.device != "cpu":
+            raise MemoryLimitError(
+                f"{told}; a smaller --batch-size with more --grad-accum needs less, as do a "
+                "shorter --seq-len and --recompute"
+            ) from None
         available = available_bytes() or 0
         fits = suggestion(
             source.config,
@@ -359,6 +374,5 @@ def _open_step(
             available=available,
         )
         raise MemoryLimitError(
-            f"out of memory ({str(error).partition(';')[0]}), {available / _GIB:.1f} GiB are free; "
-            f"{fits}"
+            f"out of memory ({told}), {available / _GIB:.1f} GiB are free; {fits}"
         ) from None

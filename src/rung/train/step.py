@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import Arena, Backend, Buffer, Compiling
-from rung.backends.cpu.backend import CpuBackend
-from rung.errors import UsageError
+from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling
+from rung.backends.choose import Devices, open_backends
+from rung.errors import BackendError, UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
@@ -21,20 +22,29 @@ from rung.models.trainable import (
     CHUNK_ROWS,
     LOSS,
     PRODUCTS,
+    Packed,
     Precision,
     TrainableDecoder,
     packed_weights,
 )
 from rung.ops.optimizer.op import Numbers
+from rung.registry import Cost
 from rung.schedule.costs import MachineCosts
-from rung.schedule.execute import Executor
+from rung.schedule.execute import Executor, Started
+from rung.schedule.problem import Home
 from rung.schedule.profile.runs import Profile
 from rung.simd.target import host
 from rung.storage import F32, StoredTensor, stored
 from rung.train.memory import CHEAP
 from rung.train.update import Weight, update_graph
+from rung.tuning.probe import keep_speeds
 
 Array = NDArray[np.float32]
+
+Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
+"""Tokens and targets of a batch, [B, T] each."""
+
+_MANY_FLOPS = 1e15  # beside which the start of a kernel is nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +62,12 @@ def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
     return len(shape) > 1
 
 
-def check_precision(precision: str) -> None:
-    """Raises UsageError for a precision that there is not, or that this processor is slow in."""
+def check_precision(precision: str, device: str = "cpu") -> None:
+    """Raises UsageError for a precision that there is not, or that a processor is slow in."""
     if precision not in PRODUCTS:
         raise UsageError(f"precision is {precision!r}, expected {' or '.join(PRODUCTS)}")
+    if precision != "float32" and device != "cpu":
+        raise UsageError(f"precision {precision} is for the cpu; a GPU trains in float32")
     if precision == "bfloat16" and not host().has("avx512bf16"):
         raise UsageError(
             "training in bfloat16 needs a processor with AVX512-BF16, which this one has not, or "
@@ -82,11 +94,12 @@ class TrainStep:
     config: of a GPT-2 or Llama model. weights: every weight of `models.config.weight_shapes`, by
     that name, float32; they are copied. sequences B and tokens T are the same in each step;
     `train.memory.memory_bytes` tells what they take.
-    threads: None for the physical cores. optimizer: see AdamW. decays(name, shape): which weights
-    decay; weights that lie in one tensor (queries, keys and values; gate and up) must agree.
-    recompute: activations that are cheap to compute are computed again in the backward pass and not
-    kept, which saves about a third of the memory of activations. chunk_rows: of how many tokens
-    logits are there at once. precision: bfloat16 rounds the factors of all products of weights, and
+    device: the processor that does all of it, cpu or a GPU as `--device` names it; then parameters,
+    gradients and moments are in its memory. threads: of the CPU, None for the physical cores.
+    optimizer: see AdamW. decays(name, shape): which weights decay; weights that lie in one tensor
+    (queries, keys and values; gate and up) must agree. recompute: activations that are cheap to
+    compute are computed again in the backward pass and not kept, which saves about a third of the
+    memory of activations. chunk_rows: of how many tokens logits are there at once. precision: bfloat16 rounds the factors of all products of weights, and
     of their gradients, to it; sums, weights, gradients, moments and all else stay float32.
 
     Names are those of the Config everywhere: `names`, `shape`, and `parameter`, `gradient`,
@@ -95,7 +108,8 @@ class TrainStep:
 
     Results are the same bits for any number of threads. Raises UsageError for a config that cannot
     be trained, for missing or misshapen weights and impossible batches; MemoryLimitError where
-    memory does not suffice. Close it at the end, or use it in a `with` block.
+    memory does not suffice; BackendError for a device that is not there, or cannot hold a weight in
+    one piece. Close it at the end, or use it in a `with` block.
     """
 
     def __init__(
@@ -105,6 +119,7 @@ class TrainStep:
         *,
         sequences: int,
         tokens: int,
+        device: str = "cpu",
         threads: int | None = None,
         optimizer: AdamW | None = None,
         decays: Callable[[str, tuple[int, ...]], bool] = is_matrix,
@@ -124,7 +139,7 @@ class TrainStep:
                 f"a batch of {sequences} sequences of {tokens} tokens: expected at least one of "
                 f"1 to {config.context_length} tokens, the model's context"
             )
-        check_precision(precision)
+        check_precision(precision, device)
         self._recompute = recompute
         self._on_compile = on_compile
         self._decoder = TrainableDecoder(
@@ -137,7 +152,8 @@ class TrainStep:
         self._forward = self._decoder.build()
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)
         self._programs = _Programs()
-        self._backends: list[Backend] = [CpuBackend(threads)]
+        devices = Devices(device=device, threads=threads, blas="none")
+        self._backends: list[Backend] = open_backends(devices)
         try:
             self._weights = self._allocate(decays)
             self._holder = {part: w for w in self._weights.values() for part in w.packed.rows}
@@ -164,18 +180,16 @@ class TrainStep:
         batch's own loss. A target of -1 does not count; a batch without any has loss 0. Raises
         UsageError for arrays of another shape and tokens that the vocabulary does not have.
         """
-        inputs = self._inputs(tokens_BT, targets_BT)
-        inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
-        return self._run("accumulate" if accumulate else "gradients", inputs)
+        return _first(self._gradients(tokens_BT, targets_BT, accumulate=accumulate, scale=scale))
 
     def loss(self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]) -> float:
         """The mean loss alone, for validation; gradients stay as they are."""
-        return self._run("loss", self._inputs(tokens_BT, targets_BT))
+        return _first(self._start("loss", self._inputs(tokens_BT, targets_BT)))
 
     def norm(self, *, scale: float = 1.0) -> float:
         """The norm of all gradients together, times `scale`."""
         numbers = self._numbers(learning_rate=0.0, clip=0.0, scale=scale, step=1)
-        return self._run("norm", {"numbers": numbers})
+        return _first(self._start("norm", {"numbers": numbers}))
 
     def update(self, *, learning_rate: float, clip: float = 0.0, scale: float = 1.0) -> float:
         """One step of AdamW with the gradients, and their norm as it was before clipping.
@@ -183,12 +197,22 @@ class TrainStep:
         scale multiplies all gradients before. clip: the greatest norm, to which longer gradients
         are shortened; 0 clips nothing. `steps` goes up by one. Gradients stay as they are.
         """
-        numbers = self._numbers(
-            learning_rate=learning_rate, clip=clip, scale=scale, step=self.steps + 1
-        )
-        norm = self._run("update", {"numbers": numbers})
-        self.steps += 1
-        return norm
+        return _first(self._update(learning_rate=learning_rate, clip=clip, scale=scale))
+
+    def gradients(self, batches: Sequence[Tokens]) -> float:
+        """The mean loss of some batches, tokens and targets of each, whose gradients are set."""
+        return _mean(self._each(batches))
+
+    def train(
+        self, batches: Sequence[Tokens], *, learning_rate: float, clip: float = 0.0
+    ) -> tuple[float, float]:
+        """A whole step, `gradients` and `update`: the loss and the norm.
+
+        A GPU is waited for once, at the end, so there is no loss to look at before the update.
+        """
+        losses = self._each(batches)
+        norm = self._update(learning_rate=learning_rate, clip=clip, scale=1.0)
+        return _mean(losses), _first(norm)
 
     # ── tensors by name ───────────────────────────────────────────────────────────────────────────
 
@@ -225,6 +249,24 @@ class TrainStep:
         for buffer, values in zip(self._weight(name).moments, (first, second), strict=True):
             self._write(name, buffer, values)
 
+    # ── what it runs on ───────────────────────────────────────────────────────────────────────────
+
+    @property
+    def device(self) -> Backend:
+        """The backend that does all of it."""
+        return self._backends[0]
+
+    def prepare(self) -> None:
+        """Makes the programs of a step now: what has no room is known then."""
+        for program in ("gradients", "update"):
+            self._executor(program)
+
+    def limit_gops(self) -> float | None:
+        """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
+        keep_speeds(self.device)
+        seconds = self.device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
+        return None if seconds is None else _MANY_FLOPS / seconds / 1e9
+
     # ── what it holds ─────────────────────────────────────────────────────────────────────────────
 
     def describe(self) -> dict[str, int]:
@@ -259,9 +301,32 @@ class TrainStep:
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
 
-    @property
-    def _host(self) -> Backend:
-        return self._backends[-1]
+    def _gradients(
+        self,
+        tokens_BT: NDArray[np.int32],
+        targets_BT: NDArray[np.int32],
+        *,
+        accumulate: bool,
+        scale: float,
+    ) -> Started:
+        inputs = self._inputs(tokens_BT, targets_BT)
+        inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
+        return self._start("accumulate" if accumulate else "gradients", inputs)
+
+    def _each(self, batches: Sequence[Tokens]) -> list[Started]:
+        """Starts the gradients of the mean of some batches."""
+        return [
+            self._gradients(tokens_BT, targets_BT, accumulate=index > 0, scale=1 / len(batches))
+            for index, (tokens_BT, targets_BT) in enumerate(batches)
+        ]
+
+    def _update(self, *, learning_rate: float, clip: float, scale: float) -> Started:
+        numbers = self._numbers(
+            learning_rate=learning_rate, clip=clip, scale=scale, step=self.steps + 1
+        )
+        started = self._start("update", {"numbers": numbers})
+        self.steps += 1
+        return started
 
     def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, Weight]:
         found = {}
@@ -271,13 +336,22 @@ class TrainStep:
                 raise UsageError(
                     f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
                 )
-            new = [self._host.allocate(F32, packed.shape) for _ in range(4)]
+            self._check_size(packed)
+            new = [self.device.allocate(F32, packed.shape) for _ in range(4)]
             states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
             self._programs.states |= dict(zip(states, new, strict=True))
             values, gradient, *moments = new
             first, second = moments
             found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
         return found
+
+    def _check_size(self, packed: Packed) -> None:
+        size, most = F32.size_bytes(packed.shape), self.device.largest_bytes
+        if most is not None and size > most:
+            raise BackendError(
+                f"{packed.name} takes {size / 2**20:,.1f} MiB, and {self.device.name} can hold "
+                f"{most / 2**20:,.1f} MiB in one piece: train on the CPU, or a smaller model"
+            )
 
     def _weight(self, name: str) -> Weight:
         self.shape(name)
@@ -286,7 +360,7 @@ class TrainStep:
     def _read(self, name: str, buffer: Buffer) -> Array:
         packed = self._holder[name].packed
         whole = stored(np.empty(packed.shape, np.float32))
-        self._host.read(buffer, whole, packed.shape)
+        self.device.read(buffer, whole, packed.shape)
         first, after = packed.rows[name]
         values = whole.float32()
         return values if len(packed.rows) == 1 else values[first:after].copy()
@@ -299,9 +373,9 @@ class TrainStep:
         whole = stored(np.array(values, np.float32, order="C"))
         if len(packed.rows) > 1:
             whole = stored(np.empty(packed.shape, np.float32))
-            self._host.read(buffer, whole, packed.shape)
+            self.device.read(buffer, whole, packed.shape)
             cast(Array, whole.planes[0])[first:after] = values
-        self._host.write(buffer, whole, packed.shape)
+        self.device.write(buffer, whole, packed.shape)
 
     def _inputs(
         self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]
@@ -335,9 +409,8 @@ class TrainStep:
         }
         return np.array([values[number] for number in Numbers], np.float32).view(np.int32)
 
-    def _run(self, program: str, inputs: Mapping[str, NDArray[np.int32]]) -> float:
-        executor = self._executor(program)
-        return float(executor.run(inputs, {"T": self._B * self._T})[0][0])
+    def _start(self, program: str, inputs: Mapping[str, NDArray[np.int32]]) -> Started:
+        return self._executor(program).start(inputs, {"T": self._B * self._T})
 
     def _executor(self, program: str) -> Executor:
         if program not in self._programs.made:
@@ -350,12 +423,14 @@ class TrainStep:
         weights: dict[Tensor, StoredTensor] = {
             tensor: stored(constants[tensor.name]) for tensor in graph.of_role("weight")
         }
+        home = Home(self.device, "training")
+        states = graph.of_role("state")
         return Executor(
             graph,
             self._backends,
             weights,
             {"T": self._B * self._T},
-            homes={},
+            homes={} if home.backend.memory == HOST else dict.fromkeys(states, home),
             costs=MachineCosts(),
             on_compile=self._on_compile,
             states=self._programs.states,
@@ -374,6 +449,15 @@ class TrainStep:
                 recompute=CHEAP if self._recompute else (),
             ).graph
         return update_graph(list(self._weights.values()), moves=program == "update")
+
+
+def _first(started: Started) -> float:
+    """The number that a program gives, or the first of them."""
+    return float(started()[0][0])
+
+
+def _mean(started: Sequence[Started]) -> float:
+    return math.fsum(map(_first, started)) / len(started)
 
 
 def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:

@@ -18,6 +18,7 @@ from rung.train.metrics import Metrics
 from rung.train.samples import sample
 from rung.train.session import Session
 from rung.train.spikes import REMARKABLE, Spikes
+from rung.train.step import Tokens
 
 _RECENT = 0.9  # of the running mean of a step's seconds is what was before
 
@@ -101,16 +102,20 @@ class Trainer:
         session, options, state = self._session, self._session.options, self._state
         start = time.perf_counter()
         lr = session.schedule.rate(state.step)
-        loss, position = self._gradients(Position(state.epoch, state.batch))
+        batches, position = self._batches(Position(state.epoch, state.batch))
+        norm = None
+        if options.skip_spikes:
+            loss = session.step.gradients(batches)
+        else:
+            loss, norm = session.step.train(batches, learning_rate=lr, clip=options.clip)
         if not math.isfinite(loss):
             raise self._failed("loss", loss, lr)
         spike = self._spikes.add(loss)
         skipped = 0 < options.skip_spikes < spike
-        norm = None
-        if not skipped:
+        if norm is None and not skipped:
             norm = session.step.update(learning_rate=lr, clip=options.clip)
-            if not math.isfinite(norm):
-                raise self._failed("gradient norm", norm, lr)
+        if norm is not None and not math.isfinite(norm):
+            raise self._failed("gradient norm", norm, lr)
         seconds = time.perf_counter() - start
         self._state = replace(
             state,
@@ -123,19 +128,14 @@ class Trainer:
         )
         self._tell(loss, norm, lr, seconds, spike=spike, skipped=skipped)
 
-    def _gradients(self, position: Position) -> tuple[float, Position]:
-        """The mean loss of a step's batches, whose gradients are there now, and the place after."""
-        session, count = self._session, self._session.options.grad_accum
-        losses = []
-        for index in range(count):
+    def _batches(self, position: Position) -> tuple[list[Tokens], Position]:
+        """Tokens and targets of a step's batches, and the place after them."""
+        session, found = self._session, []
+        for _ in range(session.options.grad_accum):
             batch = session.loader.batch(position)
-            losses.append(
-                session.step.loss_and_gradients(
-                    batch.x_BT, batch.y_BT, accumulate=index > 0, scale=1 / count
-                )
-            )
+            found.append((batch.x_BT, batch.y_BT))
             position = session.loader.after(position)
-        return math.fsum(losses) / count, position
+        return found, position
 
     def _tell(
         self,

@@ -29,7 +29,7 @@ def machine_costs(
     backends: Sequence[Backend], graph: Graph, *, on_compile: Compiling | None = None
 ) -> MachineCosts:
     """What is known of this machine; products that several host backends could take are probed."""
-    _keep_speeds(backends[0])
+    keep_speeds(backends[0])
     rates = load_rates(backends)
     weights = sum(t.type.size_bytes(concrete(t.shape, {})) for t in graph.of_role("weight"))
     host = [backend for backend in backends if backend.memory == HOST]
@@ -50,7 +50,7 @@ def machine_costs(
     return MachineCosts(rates, weights)
 
 
-def _keep_speeds(device: Backend) -> None:
+def keep_speeds(device: Backend) -> None:
     """Has a GPU take its speeds from the file, where they are kept, when somebody asks for them."""
     if device.name != "webgpu":
         return

@@ -56,13 +56,16 @@ class Dispatch:
     shader: its file, beside the kernel's Python. grid: workgroups for a number of tokens.
     constants: names that the file uses besides dimensions and attributes. scratch: variables of the
     file that are no tensors, with their bytes for a number of tokens; nothing else uses them until
-    the kernel's last dispatch is done.
+    the kernel's last dispatch is done. given: whole numbers that are no constants but read when it
+    runs, as `given.NAME`, in place of attributes of these names: calls that differ in nothing else
+    then share what is compiled.
     """
 
     shader: str
     grid: Grid
     constants: Mapping[str, Constant] = field(default_factory=dict)
     scratch: Mapping[str, Callable[[int], int]] = field(default_factory=dict)
+    given: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

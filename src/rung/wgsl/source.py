@@ -19,7 +19,7 @@ A file is WGSL with five liberties:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -34,6 +34,8 @@ var<uniform> sizes: Sizes;
 """
 SIZES = "sizes"
 """The uniform that holds the run-time sizes."""
+GIVEN = "given"
+"""The uniform that holds what a dispatch gives."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,20 @@ class Source:
 
 
 def expand(
-    path: Path, constants: Mapping[str, Constant], conditions: Mapping[str, bool], tokens: str
+    path: Path,
+    constants: Mapping[str, Constant],
+    conditions: Mapping[str, bool],
+    tokens: str,
+    given: Iterable[str] = (),
 ) -> Source:
     """The source of a file.
 
-    tokens: an expression for the number of tokens: a number, or a field of `sizes`. Raises
-    KernelError for conditions that do not match and files that are not there.
+    tokens: an expression for the number of tokens: a number, or a field of `sizes`. given: names of
+    the fields of `given`, in their order. Raises KernelError for conditions that do not match and
+    files that are not there.
     """
     typed = tuple((name, type(value), value) for name, value in constants.items())
-    return _expanded(path, typed, tuple(conditions.items()), tokens)
+    return _expanded(path, typed, tuple(conditions.items()), tokens, tuple(given))
 
 
 # Layers are alike, and prompts come in all lengths: without this a program of 124 commands takes
@@ -64,6 +71,7 @@ def _expanded(
     typed: tuple[tuple[str, type, Constant], ...],  # 1, 1.0 and True are equal as keys
     conditions: tuple[tuple[str, bool], ...],
     tokens: str,
+    given: tuple[str, ...],
 ) -> Source:
     constants = {name: value for name, _, value in typed}
     known: dict[str, int] = dict(conditions)
@@ -78,6 +86,8 @@ def _expanded(
         if not tokens.isdecimal():
             body = _SIZES + body
         head.append(f"fn tokens() -> u32 {{ return {tokens}{'u' * tokens.isdecimal()}; }}")
+    if fields := ", ".join(f"{name}: u32" for name in given):
+        body = f"struct Given {{ {fields} }}\nvar<uniform> {GIVEN}: Given;\n{body}"
     variables: list[tuple[str, str]] = []
     lines = []
     for line in body.split("\n"):

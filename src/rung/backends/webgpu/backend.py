@@ -7,7 +7,16 @@ from functools import cache, cached_property
 from typing import Any, cast
 
 from rung import env
-from rung.backends.base import ALL_FEATURES, Buffer, Compiling, KernelBackend, Origin, Program, Step
+from rung.backends.base import (
+    ALL_FEATURES,
+    Buffer,
+    Compiling,
+    Fetched,
+    KernelBackend,
+    Origin,
+    Program,
+    Step,
+)
 from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.webgpu import adapters
 from rung.backends.webgpu import memory as gpu_memory
@@ -34,6 +43,7 @@ class WebGpuBackend(KernelBackend):
 
     name = NAME
     memory = NAME
+    whole_places = True
 
     def __init__(self, device: str = NAME) -> None:
         load_kernels(NAME)
@@ -119,6 +129,9 @@ class WebGpuBackend(KernelBackend):
 
     def read(self, source: Buffer, target: StoredTensor, shape: tuple[int, ...]) -> None:
         gpu_memory.read(self.gpu, cast(GpuBuffer, source), target, shape)
+
+    def fetch(self, source: Buffer, shape: tuple[int, ...]) -> Fetched:
+        return gpu_memory.fetch(self.gpu, cast(GpuBuffer, source), shape)
 
     def compile(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rung.backends.base import Fetched
 from rung.backends.webgpu.gpu import CHUNK_BYTES, Gpu
 from rung.backends.webgpu.layout import plane_names, row_bytes, taken_apart
 from rung.storage import StorageType, StoredTensor
@@ -117,18 +118,32 @@ def read(gpu: Gpu, source: GpuBuffer, target: StoredTensor, shape: tuple[int, ..
             flat[part.first_row * size : end * size] = data
 
 
+def fetch(gpu: Gpu, source: GpuBuffer, shape: tuple[int, ...]) -> Fetched:
+    """Float32 values of this shape, of a tensor in one part, on their way to the host."""
+    (part,) = source.parts
+    size_bytes = 4 * int(np.prod(shape, dtype=np.int64))
+    arriving = gpu.submit_and_read((), part.planes[0].buffer, 0, size_bytes)
+
+    def wait() -> NDArray[np.float32]:
+        values = arriving.get().view(np.float32).reshape(shape)
+        gpu.check()
+        return values
+
+    return wait
+
+
 @dataclass(eq=False)
 class GpuArena:
     """Memory in which tensors have their places.
 
     Each place has a buffer of its own, since shaders cannot write to a buffer that they also read
-    elsewhere; tensors that share a place, as those of all layers do, share the buffer.
+    elsewhere; tensors that share a place, the largest of which comes first, share the buffer.
     """
 
     gpu: Gpu
     size_bytes: int
     _placed: dict[tuple[str, tuple[int, ...], int], GpuBuffer] = field(default_factory=dict)
-    _buffers: dict[tuple[int, int], PlaneBuffer] = field(default_factory=dict)
+    _buffers: dict[int, list[PlaneBuffer]] = field(default_factory=dict)
 
     def place(self, kind: StorageType, shape: tuple[int, ...], offset: int) -> GpuBuffer:
         """A tensor at `offset` bytes."""
@@ -143,6 +158,9 @@ class GpuArena:
         return self._placed[key]
 
     def _plane(self, offset: int, size: int) -> PlaneBuffer:
-        if (offset, size) not in self._buffers:
-            self._buffers[offset, size] = PlaneBuffer(self.gpu.buffer(size), size)
-        return self._buffers[offset, size]
+        buffers = self._buffers.setdefault(offset, [])
+        fitting = [plane for plane in buffers if plane.size_bytes >= size]
+        if not fitting:
+            fitting = [PlaneBuffer(self.gpu.buffer(size), size)]
+            buffers += fitting
+        return PlaneBuffer(min(fitting, key=lambda plane: plane.size_bytes).buffer, size)

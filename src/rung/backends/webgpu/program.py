@@ -23,7 +23,7 @@ from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
 from rung.wgsl import Call, Dispatch, Features
-from rung.wgsl.source import SIZES, Source, expand
+from rung.wgsl.source import GIVEN, SIZES, Source, expand
 
 Chooser = Callable[[Node, int], Kernel]
 """The kernel for a node and a number of tokens."""
@@ -114,6 +114,7 @@ class GpuProgram:
         self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
+        self._given_buffers: dict[tuple[int, ...], Any] = {}
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
         self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
@@ -261,11 +262,21 @@ class GpuProgram:
         """What a variable of a shader is bound to."""
         if name == SIZES:
             return self._sizes_buffer, 0, 16
+        if name == GIVEN:
+            return self._given(tuple(dispatch.given.values()))
         if name in dispatch.scratch:
             plane = self._scratch.get(name, dispatch.scratch[name](tokens))
         else:
             plane = self._plane(node, memory, name, split, part)
         return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
+
+    def _given(self, values: tuple[int, ...]) -> tuple[Any, int, int]:
+        """A uniform with these numbers."""
+        size = -(-len(values) // 4) * 16
+        if values not in self._given_buffers:
+            self._given_buffers[values] = self._gpu.uniform(size)
+            self._gpu.write(self._given_buffers[values], 0, np.array(values, np.uint32))
+        return self._given_buffers[values], 0, size
 
     def _plane(
         self, node: Node, memory: Memory, name: str, split: str | None, part: Part | None
@@ -283,7 +294,11 @@ class GpuProgram:
             if parameter == split and part is not None:
                 return part.planes[buffer.names.index(plane)]
             if len(buffer.parts) > 1:
-                raise KernelError(f"{node.name}: {parameter} is larger than one binding may be")
+                most = self._gpu.features.binding_bytes / 2**20
+                raise KernelError(
+                    f"{node.name}: {parameter} has {buffer.size_bytes / 2**20:,.0f} MiB, and a "
+                    f"kernel can reach {most:,.0f} on this GPU; use --device cpu"
+                )
             return buffer.parts[0].planes[buffer.names.index(plane)]
         raise KernelError(f"{node.name} ({node.op.name}): a shader reads {name}, which is nothing")
 
@@ -364,11 +379,12 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
         if isinstance(call.rows, int):
             constants["ROWS"] = call.rows
     constants |= dict(dispatch.constants)
+    constants = {name: value for name, value in constants.items() if name not in dispatch.given}
     conditions = {name: call.has(name) for name in kernel.op.inputs}
     conditions |= {name: call.features.has(name) for name in ("f16", "subgroups", "matrices")}
     expression = f"{SIZES}.{tokens.name}" if isinstance(tokens, Symbol) else str(tokens)
     path = _folder(kernel.function) / dispatch.shader
-    return expand(path, constants, conditions, expression)
+    return expand(path, constants, conditions, expression, dispatch.given)
 
 
 def without_features(features: Features) -> Features:

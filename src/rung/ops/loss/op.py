@@ -157,7 +157,7 @@ def _make_mean(
     make=_make_mean,
     flops=lambda R, X: R + X,
     cases=[
-        {"R": R, "X": X, "summed": summed}
+        {"R": R, "X": X, "O": 1, "summed": summed}
         for R, X, summed in ((1, 1, False), (5, 10, True), (300, 300, False))
     ],
 )
