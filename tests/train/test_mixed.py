@@ -129,3 +129,13 @@ def test_an_unknown_precision_is_named(tmp_path: Path) -> None:
         pass
     with pytest.raises(UsageError, match="--precision is 'bf16', expected float32 or bfloat16"):
         options(tmp_path, precision="bf16")
+
+
+def test_a_gpu_is_told_to_train_in_float32(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UsageError, match="a GPU trains in float32"),
+        _step(GPT2, precision="bfloat16", device="webgpu"),
+    ):
+        pass
+    with pytest.raises(UsageError, match="a GPU trains in float32"):
+        options(tmp_path, precision="bfloat16", device="webgpu")
