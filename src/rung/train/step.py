@@ -93,14 +93,15 @@ class TrainStep:
 
     config: of a GPT-2 or Llama model. weights: every weight of `models.config.weight_shapes`, by
     that name, float32; they are copied. sequences B and tokens T are the same in each step;
-    `train.memory.memory_bytes` tells what they take.
-    device: the processor that does all of it, cpu or a GPU as `--device` names it; then parameters,
-    gradients and moments are in its memory. threads: of the CPU, None for the physical cores.
-    optimizer: see AdamW. decays(name, shape): which weights decay; weights that lie in one tensor
-    (queries, keys and values; gate and up) must agree. recompute: activations that are cheap to
-    compute are computed again in the backward pass and not kept, which saves about a third of the
-    memory of activations. chunk_rows: of how many tokens logits are there at once. precision: bfloat16 rounds the factors of all products of weights, and
-    of their gradients, to it; sums, weights, gradients, moments and all else stay float32.
+    `train.memory.memory_bytes` tells what they take. device: the processor that does all of it, cpu
+    or a GPU as `--device` names it; then parameters, gradients and moments are in its memory.
+    threads: of the CPU, None for the physical cores. optimizer: see AdamW. decays(name, shape):
+    which weights decay; weights that lie in one tensor (queries, keys and values; gate and up) must
+    agree. recompute: activations that are cheap to compute are computed again in the backward pass
+    and not kept, which saves about a third of the memory of activations. chunk_rows: of how many
+    tokens logits are there at once. precision: bfloat16 rounds the factors of all products of
+    weights, and of their gradients, to it; sums, weights, gradients, moments and all else stay
+    float32.
 
     Names are those of the Config everywhere: `names`, `shape`, and `parameter`, `gradient`,
     `moments`, which return copies; `set_parameter` and `set_moments` write. `steps` counts updates,
