@@ -21,8 +21,9 @@ from rung.backends.cpu.caches import last_cache_bytes
 from rung.backends.webgpu import adapters
 from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.fusion import chosen
-from rung.backends.webgpu.gpu import FEATURES, Gpu
+from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.memory import GpuArena, GpuBuffer
+from rung.backends.webgpu.opening import FEATURES
 from rung.backends.webgpu.program import GpuProgram, tokens_of
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.errors import BackendError, KernelError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,35 +14,14 @@ from numpy.typing import NDArray
 from rung import env
 from rung.backends.webgpu.adapters import Adapter
 from rung.backends.webgpu.log import log
+from rung.backends.webgpu.opening import memory_limit, open_device, trusted_module
 from rung.backends.webgpu.readback import Arriving, Readback
-from rung.errors import BackendError, MemoryLimitError, UsageError
-from rung.wgsl import Features
+from rung.errors import BackendError, MemoryLimitError
 from rung.wgsl.source import Source
 
-FEATURES = ("f16", "subgroups", "matrices")
-"""What RUNG_GPU_FEATURES can switch off."""
-
-_WANTED = {
-    "f16": ("shader-f16",),
-    "subgroups": ("subgroup", "subgroup-barrier"),
-    "matrices": ("cooperative-matrix",),
-    "timestamps": ("timestamp-query", "timestamp-query-inside-passes"),
-}
-_LIMITS = (
-    "max-buffer-size",
-    "max-storage-buffer-binding-size",
-    "max-compute-workgroup-storage-size",
-    "max-compute-invocations-per-workgroup",
-    "max-compute-workgroup-size-x",
-    "max-compute-workgroup-size-y",
-    "max-storage-buffers-per-shader-stage",
-)
-# More than any kernel has, and little enough for every driver.
-_MOST_BINDINGS = 24
 # Written at once: what staging memory holds meanwhile.
 CHUNK_BYTES = 32 << 20
 
-_ALIGNMENT = 256
 # A query set holds 4096 at most.
 _MOST_STAMPS = 4000
 
@@ -77,37 +56,20 @@ class Gpu:
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        available = adapter.handle.features
-        chosen = _chosen()
-        wanted = {
-            name: all(f in available for f in needed) and chosen.get(name, True)
-            for name, needed in _WANTED.items()
-        }
-        limits = {name: adapter.handle.limits[name] for name in _LIMITS}
-        storage = "max-storage-buffers-per-shader-stage"
-        limits[storage] = min(limits[storage], _MOST_BINDINGS)
         self._log = log()
         self._known_losses = len(self._log.losses)
-        self.device, wanted = _open(adapter, wanted, limits)
+        opened = open_device(adapter)
+        self.device = opened.handle
         self._readback = Readback(self.device)
-        self._limit_bytes = _memory_limit()
+        self._limit_bytes = memory_limit()
         self._used_bytes = 0
         self._staged_bytes = 0  # written, and not known to be done
-        self.has_timestamps = wanted["timestamps"]
+        self.has_timestamps = opened.has_timestamps
         self._pipelines: dict[Source, Pipeline] = {}
         self._layouts: dict[tuple[str, ...], Any] = {}
         self.waits_for_each = env.GPU_WAIT.get() not in ("", "0")
         self.runs_ahead = env.GPU_AHEAD.get() != "0" and not self.waits_for_each
-        self.features = Features(
-            f16=wanted["f16"],
-            subgroups=wanted["subgroups"],
-            matrices=wanted["matrices"],
-            workgroup_bytes=limits["max-compute-workgroup-storage-size"],
-            invocations=limits["max-compute-invocations-per-workgroup"],
-            binding_bytes=min(limits["max-storage-buffer-binding-size"], limits["max-buffer-size"])
-            // _ALIGNMENT
-            * _ALIGNMENT,
-        )
+        self.features = opened.features
         if self.features.subgroups:
             self.features = replace(self.features, subgroup_size=self._subgroup_size())
 
@@ -235,7 +197,7 @@ class Gpu:
         kinds = tuple(kind for _, kind in source.variables)
         try:
             layout = self._layout(kinds)
-            module = _trusted_module(self.device, source.text, name)
+            module = trusted_module(self.device, source.text, name)
             handle = self.device.create_compute_pipeline(
                 label=name,
                 layout=self.device.create_pipeline_layout(bind_group_layouts=[layout]),
@@ -435,67 +397,3 @@ class _Errors:
         self._gpu.check()
         if isinstance(error, wgpu.GPUError | RuntimeError):
             raise self._gpu.told(error) from None
-
-
-def _chosen() -> dict[str, bool]:
-    """What RUNG_GPU_FEATURES leaves: "none", or names with a minus before them."""
-    text = env.GPU_FEATURES.get().replace(" ", "")
-    if text == "none":
-        return dict.fromkeys(FEATURES, False)
-    chosen = {}
-    for word in filter(None, text.split(",")):
-        name = word.removeprefix("-")
-        if not word.startswith("-") or name not in FEATURES:
-            known = ", ".join(f"-{feature}" for feature in FEATURES)
-            raise UsageError(f"RUNG_GPU_FEATURES: {word!r} is not one of {known} or none")
-        chosen[name] = False
-    return chosen
-
-
-def _memory_limit() -> int:
-    """Bytes that RUNG_GPU_MEMORY allows; 0 without a limit."""
-    text = env.GPU_MEMORY.get().replace(" ", "")
-    try:
-        return env.parse_bytes(text) if text else 0
-    except ValueError:
-        raise UsageError(f"RUNG_GPU_MEMORY is {text!r}, expected a size such as 8G") from None
-
-
-def _open(
-    adapter: Adapter, wanted: dict[str, bool], limits: dict[str, int]
-) -> tuple[Any, dict[str, bool]]:
-    """The device, and the features that it has."""
-    request: Callable[..., Any] = adapter.handle.request_device_sync
-    while True:
-        features = [f for name, needed in _WANTED.items() if wanted[name] for f in needed]
-        try:
-            return request(required_features=features, required_limits=limits), wanted
-        except Exception as error:
-            # wgpu-native 29 offers cooperative matrices and refuses them as experimental.
-            if wanted["matrices"]:
-                wanted = wanted | {"matrices": False}
-                continue
-            text = str(error).strip().partition("\n")[0]
-            raise BackendError(f"{adapter.name} cannot be used: {text}") from None
-
-
-def _trusted_module(device: Any, text: str, name: str) -> Any:
-    """A shader module without the counters by which wgpu would end loops that never end.
-
-    Bounds of memory stay checked.
-    """
-    from wgpu.backends.wgpu_native import _api, ffi, lib
-
-    keep = [ffi.new("char[]", word.encode()) for word in (text, name)]
-    source = ffi.new("WGPUShaderSourceWGSL *")
-    source.chain.sType = lib.WGPUSType_ShaderSourceWGSL
-    source.code.data, source.code.length = keep[0], len(keep[0]) - 1
-    descriptor = ffi.new("WGPUShaderModuleDescriptor *")
-    descriptor.nextInChain = ffi.cast("WGPUChainedStruct *", source)
-    descriptor.label.data, descriptor.label.length = keep[1], len(keep[1]) - 1
-    check_bounds = 1
-    # Of `libf`, which raises what the compiler says.
-    handle = _api.libf.wgpuDeviceCreateShaderModuleTrusted(
-        device._internal, descriptor, check_bounds
-    )
-    return _api.GPUShaderModule(name, handle, device)
