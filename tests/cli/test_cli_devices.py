@@ -10,8 +10,7 @@ import pytest
 from gpu import require_gpu
 from rung import env
 from rung.backends.cpu import machine
-from rung.backends.webgpu import adapters
-from rung.backends.webgpu import gpu as gpu_module
+from rung.backends.webgpu import adapters, opening
 from rung.backends.webgpu.adapters import Adapter
 
 
@@ -72,7 +71,7 @@ class MadeUpAdapter:
     def __init__(self, name, kind="DiscreteGPU", api="Vulkan"):
         self.info = {"device": name, "adapter_type": kind, "backend_type": api, "description": "1"}
         self.features = set()
-        self.limits = dict.fromkeys(gpu_module._LIMITS, 1 << 20)
+        self.limits = dict.fromkeys(opening._LIMITS, 1 << 20)
 
     def request_device_sync(self, **wanted):
         raise RuntimeError("no device\nfor a reason")

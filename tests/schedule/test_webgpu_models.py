@@ -15,6 +15,7 @@ from gguf_models import FAMILIES
 from gpu import require_gpu
 from rung.backends.webgpu import gpu as gpu_module
 from rung.backends.webgpu import memory as gpu_memory
+from rung.backends.webgpu import opening
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.memory import GpuBuffer
@@ -190,8 +191,8 @@ def test_a_profile_has_the_gpus_times(
     checkpoint: Checkpoint, stamps: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not stamps:
-        has = gpu_module._WANTED | {"timestamps": ("no-such-feature",)}
-        monkeypatch.setattr(gpu_module, "_WANTED", has)
+        has = opening._WANTED | {"timestamps": ("no-such-feature",)}
+        monkeypatch.setattr(opening, "_WANTED", has)
     from rung.schedule.profile.runs import Profile
 
     runner = _planned(checkpoint, wishes=Wishes(gpu_layers=2))
