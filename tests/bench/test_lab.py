@@ -32,7 +32,7 @@ LIMITS = {
         10.0,
         10.0,
         ((1 << 40, 20.0),),
-        {"f32": Peak(50.0, "fma"), "int8": Peak(200.0, "dot")},
+        {"f32": Peak(50.0, "fma"), "bf16": Peak(100.0, "dot"), "int8": Peak(200.0, "dot")},
     )
     for threads in (1, 2)
 }
