@@ -11,20 +11,8 @@ var<storage, read_write> y_BTHD: array<f32>;
 const VALUES = (D + THREADS - 1u) / THREADS;
 
 var<workgroup> weights: array<f32, THREADS>;
-var<workgroup> shared_values: array<f32, THREADS>;
 
-fn max_of_workgroup(value: f32, lane: u32) -> f32 {
-    workgroupBarrier();
-    shared_values[lane] = value;
-    workgroupBarrier();
-    for (var step = THREADS / 2u; step > 0u; step /= 2u) {
-        if (lane < step) {
-            shared_values[lane] = max(shared_values[lane], shared_values[lane + step]);
-        }
-        workgroupBarrier();
-    }
-    return shared_values[0];
-}
+#include "reduce_max.wgsl"
 
 @compute @workgroup_size(THREADS)
 fn main(
