@@ -124,7 +124,6 @@ def bench(
     from rung.bench.shapes import cases
     from rung.bench.targets import find_op, load_backend, targets
     from rung.errors import UsageError
-    from rung.wgsl.call import MOST_INVOCATIONS
 
     if plot is not None:
         check_plot_file(plot)
@@ -139,7 +138,7 @@ def bench(
         threads=numbers(threads, "--threads", most=MOST_THREADS) or (_default_threads(backend),),
         versions=numbers(version, "--version"),
         parts=numbers(chunk, "--chunk", most=MOST_THREADS) or (None,),
-        workgroups=numbers(workgroup, "--workgroup", most=MOST_INVOCATIONS) or (None,),
+        workgroups=_workgroups(workgroup),
         cached=cached,
         repeats=repeats,
         budget_s=budget,
@@ -173,6 +172,18 @@ def _check_options(backend: str, **given: str | None) -> None:
         if given[name] is not None:
             whose = "processors' cores" if on_gpu else "GPUs"
             raise UsageError(f"--{name} is for kernels of {whose}, and --backend is {backend}")
+
+
+def _workgroups(text: str | None) -> tuple[int | None, ...]:
+    """Sizes of workgroups; powers of two, for kernels sum by halves."""
+    from rung.errors import UsageError
+    from rung.wgsl.call import MOST_INVOCATIONS
+
+    chosen = numbers(text, "--workgroup", most=MOST_INVOCATIONS)
+    for size in chosen:
+        if size & (size - 1):
+            raise UsageError(f"--workgroup is {size}, expected powers of two such as 64,128,256")
+    return chosen or (None,)
 
 
 def _default_threads(backend: str) -> int:
