@@ -64,7 +64,7 @@ def config_named(name: str) -> Config:
 
 
 def fitted(config: Config, tokenizer: Tokenizer) -> Config:
-    """The same shape with the vocabulary of a tokenizer, and its tokens that begin and end texts."""
+    """The same shape with a tokenizer's vocabulary, and its tokens that begin and end texts."""
     ends = tokenizer.eos_ids or ({tokenizer.eos_id} if tokenizer.eos_id is not None else ())
     return replace(
         config,
