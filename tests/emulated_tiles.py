@@ -1,4 +1,4 @@
-"""AMX tiles in plain Python, for processors that have none: what the instructions do, by their names.
+"""AMX tiles in plain Python, for processors that have none: the instructions by their names.
 
 Kernels that are compiled within `emulated` call these functions where they would have instructions.
 There is one set of registers, so one thread at a time.
