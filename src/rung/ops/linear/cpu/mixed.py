@@ -16,14 +16,13 @@ import numpy as np
 from numba.extending import register_jitable
 
 from rung.ops.linear.cpu.outer import COLUMNS, PANEL, ROWS, TALL, copy_rows
-from rung.ops.linear.cpu.strips import copy_columns_along, copy_rows_along
 from rung.ops.linear.mixed import linear_bf16, linear_bf16_backward_w, linear_bf16_backward_x
 from rung.registry import Split
 from rung.simd.finish import finish
 from rung.simd.grids import grid_load, grid_store
 from rung.simd.lanes import LANES, tile_zeros
 from rung.simd.memory import aligned_floats
-from rung.simd.pairs import bfloat_rounded, tile_dots
+from rung.simd.pairs import RUN, bfloat_rounded, pairs_of_columns, pairs_of_rows, tile_dots
 from rung.simd.spans import span
 
 NEEDS = ("avx512bf16",)
@@ -78,6 +77,25 @@ def linear_bf16_backward_w_plain(part, parts, dw_NK, dy_TN, x_TK, add):
 
 
 @register_jitable
+def _copy_rows_along(from_XD, x, last, first, values, to_KX, row, column):
+    """A strip of sixteen rows, whose values lie along the depth."""
+    for d in range(0, values, RUN):
+        count = min(RUN, values - d)
+        pairs_of_rows(from_XD, x, last, first + d, count, to_KX, row + d // 2, column)
+
+
+@register_jitable
+def _copy_columns_along(from_DX, x, width, first, values, to_KX, row, column):
+    """Strips of sixteen columns, `width` values in all, whose depth goes from row to row."""
+    last = first + values - 1
+    for d in range(0, values, 2):
+        for strip in range(0, width, LANES):
+            count = min(LANES, width - strip)
+            at, place = x + strip, column + strip
+            pairs_of_columns(from_DX, first + d, last, at, count, to_KX, row + d // 2, place)
+
+
+@register_jitable
 def _run(a_KR, a_row, r, b_KX, b_row, steps, c_MX, m, x, fresh):
     tile = tile_zeros(ROWS, COLUMNS)
     if not fresh:
@@ -114,13 +132,13 @@ def _strips(rows):
 def _copy_panel_of_rows(w_NK, n, width, first, values, panel_KX):
     """Columns of wᵀ from n on: rows of w, the last one again beyond the width."""
     for x in range(0, PANEL, LANES):
-        copy_rows_along(w_NK, n + x, n + width - 1, first, values, panel_KX, 0, x)
+        _copy_rows_along(w_NK, n + x, n + width - 1, first, values, panel_KX, 0, x)
 
 
 @register_jitable
 def _copy_panel_of_columns(w_NK, k, width, first, values, panel_KX):
     """Columns of w from k on; what lies beyond the width is never looked at."""
-    copy_columns_along(w_NK, k, width, first, values, panel_KX, 0, 0)
+    _copy_columns_along(w_NK, k, width, first, values, panel_KX, 0, 0)
 
 
 @register_jitable
@@ -144,7 +162,7 @@ def _product(part, parts, a_MD, w, copy_panel, b_X, r_MX, c_MX):
             values = min(DEPTH, D - first)
             for m in range(top, end, LANES):
                 strip = (m - top) // LANES * _PAIRS
-                copy_rows_along(a_MD, m, end - 1, first, values, a_KR, strip, 0)
+                _copy_rows_along(a_MD, m, end - 1, first, values, a_KR, strip, 0)
             fresh = first == 0
             for x in range(columns[0] * PANEL, min(columns[1] * PANEL, X), PANEL):
                 width = min(PANEL, X - x)
@@ -201,7 +219,7 @@ def linear_bf16_backward_w_pairs(part, parts, dw_NK, dy_TN, x_TK, add):
             for t in range(long, after, DEPTH):
                 for x in range(k, beyond, PANEL):
                     width = min(PANEL, beyond - x)
-                    copy_columns_along(x_TK, x, width, t, min(DEPTH, after - t), x_KX, row, 0)
+                    _copy_columns_along(x_TK, x, width, t, min(DEPTH, after - t), x_KX, row, 0)
                     row += _PAIRS
             for n in range(start, stop, BLOCK):
                 end = min(n + BLOCK, stop)
@@ -211,7 +229,7 @@ def linear_bf16_backward_w_pairs(part, parts, dw_NK, dy_TN, x_TK, add):
                     for strip in range(n, end, LANES):
                         count = min(LANES, end - strip)
                         place = (strip - n) // LANES * _PAIRS
-                        copy_columns_along(dy_TN, strip, count, t, values, dy_KR, place, 0)
+                        _copy_columns_along(dy_TN, strip, count, t, values, dy_KR, place, 0)
                     fresh = t == 0 and not add
                     for x in range(k, beyond, PANEL):
                         width = min(PANEL, beyond - x)
