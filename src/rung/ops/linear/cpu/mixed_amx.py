@@ -5,11 +5,11 @@ wait in c for the next. Both factors are rounded as they are copied: a into rows
 (simd/bfloat_rows.py), b into strips of pairs (simd/pairs.py), each tile a kilobyte of its own. A
 step of 32 of the depth loads four tiles for four products, half of what the nearest cache can give.
 
-Weights are read once, and with 256 tokens that takes memory as long as the products take the tiles;
-to round and pack them takes half as long again. So all three run at once: while a panel of weights
-is multiplied the next is packed, a tile now and then, and lines of the one after it are asked for.
-The gradient of weights does so with columns of dy, and asks for the place of its next sums. Each
-output is summed in the order of the depth, whatever the part it falls in.
+Weights are read once, and with a few hundred tokens memory takes about as long for that as tiles
+for the products; rounding and packing would come on top. So all three run at once: while a panel
+of weights is multiplied the next is packed, a tile now and then, and lines of the one after it are
+asked for. The gradient of weights does so with columns of dy, and asks for the place of its next
+sums. Each output is summed in the order of the depth, whatever the part it falls in.
 """
 
 # T tokens, K input width, N output width; c = a · b: M rows, X columns, D depth; R×X sums at a time
@@ -123,7 +123,7 @@ def _tile_turned(job, number):
 
 @register_jitable
 def _begin_job(pace, tiles, steps):
-    """A new job of so many tiles, to be done in so many steps."""
+    """A new job of so many tiles, to be done in so many steps: done, of how many, due, steps."""
     pace[0], pace[1], pace[2], pace[3] = 0, tiles, 0, steps
 
 
