@@ -88,25 +88,44 @@ def train(out: Path, options: argparse.Namespace) -> int:
         named = [word for name, value in told.items() for word in (f"--{name}", value)]
         words = command("train", *where, "--tokenizer", corpus.TOKENIZER, *named)
     print(" ".join(words), flush=True)
-    process = subprocess.Popen(words)
+    return ended(words, options.seconds)
+
+
+def ended(words: list[str], seconds: float | None) -> int:
+    """The exit code of a command, which is asked to stop once: by Ctrl-C, kill, or its time.
+
+    It is in a session of its own, for a signal to this one's group would be a second Ctrl-C, which
+    ends training without a checkpoint.
+    """
+    process = subprocess.Popen(words, start_new_session=True)
+    asked: list[bool] = []
+
+    def stop(*_: object) -> None:
+        if not asked:
+            asked.append(True)
+            process.send_signal(signal.SIGINT)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return process.wait(options.seconds)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGINT)
-    except KeyboardInterrupt:  # it has come to both
-        pass
-    return process.wait()
+        stop()
+        return process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def log(rows: list[Row]) -> Iterator[Row]:
     """The rows of loss.jsonl: means over LOGGED_EVERY steps, and all validations."""
     losses: list[float] = []
+    last = max(row["step"] for row in rows)
     for row in rows:
         if "val_loss" in row:
             yield {"step": row["step"], "val_loss": round(row["val_loss"], 5)}
         if "loss" in row:
             losses.append(row["loss"])
-            if row["step"] % LOGGED_EVERY == 0 or row is rows[-1]:
+            if row["step"] % LOGGED_EVERY == 0 or row["step"] == last:
                 loss = round(statistics.fmean(losses), 5)
                 yield {"step": row["step"], "tokens": row["tokens"], "loss": loss}
                 losses.clear()

@@ -38,8 +38,8 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     if trained or held:
         axes.legend()
     axes.set(xlabel="step", ylabel="loss, nats a token")
-    losses = [loss for _, loss in (*trained, *held) if loss > 0]
-    if losses and max(losses) > _WIDE * min(losses):
+    positive = [loss for _, loss in (*trained, *held) if loss > 0]
+    if positive and max(positive) > _WIDE * min(positive):
         _spread(axes)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
