@@ -51,9 +51,9 @@ def slices(
 
     Digits cost a thread as much as a few rows' products, so that a workgroup takes several rows;
     few threads leave memory waiting. In a decoding step of Llama 2's 7B shape, H200, int8: 12,288
-    rows of 4,096 take 27 µs by 256 threads in eights, 30 by 128 in fours, 39 by 64; 4,096 rows 14 in
-    fours and 15 in eights; of 11,008, 25 by 512 in eights and 34 by 256 in twos (each 5 less without
-    a timestamp).
+    rows of 4,096 take 27 µs by 256 threads in eights, 30 by 128 in fours, 39 by 64; 4,096 rows take
+    14 in fours, 15 in eights; rows of 11,008 take 25 by 512 in eights, 34 by 256 in twos (of each, 5
+    are the timestamp's).
     """
     units = width // unit_of(kind)
     threads = 32
