@@ -52,7 +52,7 @@ def slices(
     Digits cost a thread as much as a few rows' products, so that a workgroup takes several rows;
     few threads leave memory waiting. In a decoding step of Llama 2's 7B shape, H200, int8: 12,288
     rows of 4,096 take 27 µs by 256 threads in eights, 30 by 128 in fours, 39 by 64; 4,096 rows take
-    14 in fours, 15 in eights; rows of 11,008 take 25 by 512 in eights, 34 by 256 in twos (of each, 5
+    14 in fours, 15 in eights; rows of 11,008 take 25 by 512 in eights, 34 by 256 in twos (5 of each
     are the timestamp's).
     """
     units = width // unit_of(kind)
