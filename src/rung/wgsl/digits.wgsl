@@ -1,25 +1,34 @@
 // Activations in digits, so that they meet weights in dot products of bytes, four at once.
 //
-// What a thread has of them becomes whole numbers of steps, of 24 bits with the sign: a step is
-// 2^-23 of its largest, so rounding is what float32 would do to sums of that size. Three digits of
-// base 256, from -128 to 127, make up a number; weights of few bits are bytes as they are.
+// What a thread has of them becomes whole numbers of steps, a step being 2^-22 of its largest: what
+// is rounded off is what sums of that size lose in float32. Three digits of base 256, from -128 to
+// 127, make up a number; weights of few bits are bytes as they are.
 //
 //     const MOST_STEPS: f32                      of the largest activation
-//     fn digits_of(steps) -> vec4<u32>           a quad: high, middle, low digits of its numbers, its sum
+//     fn digits_of(x, per_step) -> vec4<u32>     a quad: high, middle, low digits of its numbers, its sum
 //     fn digit_sums(word, digits) -> vec3<i32>   four weights' products with the digits of a quad
-//     fn steps_of(sums) -> f32                   what the sums of up to 32 weights make
+//     fn steps_of(sums) -> f32                   what the sums of up to 256 weights make
 //     fn sum_of_two(a, b), sum_of(a, b, c, d)    sums of quads, for types with an offset
 
-const MOST_STEPS = 8323072.0; // 127 · 2^16: the high digit fits, too
+const MOST_STEPS = 4128768.0; // 63 · 2^16
 
-fn digits_of(steps: vec4<f32>) -> vec4<u32> {
-    let n = vec4<i32>(round(steps));
-    let carried = n + vec4(0x8080); // what the lower digits' signs owe the next one
+// To convert takes a slow unit of the processor. In floats from 2^23 to 2^24 the last bits are whole
+// numbers: 1.5 · 2^23 is added, whose own bits the high digit loses again; and 0x8080, which is what
+// the lower digits' signs owe the next one.
+fn digits_of(x: vec4<f32>, per_step: f32) -> vec4<u32> {
+    let bits = bitcast<vec4<u32>>(x * per_step + vec4(12615808.0));
+    let outer = vec2(0x00ff00ffu);
+    let ends = (bits.xz & outer) | ((bits.yw << vec2(8u)) & ~outer);
+    let inner = vec2(0x000000ffu);
+    let middles = ((bits.xz >> vec2(8u)) & inner) | (bits.yw & (inner << vec2(8u)));
+    let high = (ends.x >> 16u) | (ends.y & 0xffff0000u);
+    let middle = middles.x | (middles.y << 16u);
+    let low = (ends.x & 0xffffu) | (ends.y << 16u);
     return vec4(
-        pack4xI8(carried >> vec4(16u)),
-        pack4xI8((carried >> vec4(8u)) ^ vec4(0x80)),
-        pack4xI8(n),
-        bitcast<u32>(dot(steps, vec4(1.0))),
+        ((high | 0x80808080u) - 0x40404040u) ^ 0x80808080u,
+        middle ^ 0x80808080u,
+        low ^ 0x80808080u,
+        bitcast<u32>(per_step * dot(x, vec4(1.0))),
     );
 }
 
@@ -29,7 +38,7 @@ fn digit_sums(word: u32, digits: vec4<u32>) -> vec3<i32> {
     );
 }
 
-// Below 2^22 a whole number is a float's last bits; converting takes a slow unit of the processor.
+// Sums are below 2^22.
 fn steps_of(sums: vec3<i32>) -> f32 {
     let high = bitcast<f32>(sums.x + 0x4b400000) - 12582912.0;
     let middle = bitcast<f32>(sums.y + 0x4b400000) - 12582912.0;

@@ -3,6 +3,15 @@
 //
 //     #include "slice_sums.wgsl" WEIGHT=w_NK NAME=w PLACE=thread SUM=sum
 
+#if WEIGHT_I8
+#repeat r EACH
+    var NAME_sums_r = vec3(0);
+#repeat u UNROLL
+    NAME_sums_r += WEIGHT_digit_sums(NAME_r_u, digits_u);
+#end
+    SUM_r = step * steps_of(NAME_sums_r);
+#end
+#else
 #repeat r EACH
     var NAME_steps_r = 0.0;
 #repeat u UNROLL
@@ -12,3 +21,4 @@
 #end
     SUM_r = step * NAME_steps_r;
 #end
+#endif

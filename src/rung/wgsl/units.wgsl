@@ -23,6 +23,7 @@
 //     fn TENSOR_digits(x: TENSOR_Values, per_step) -> TENSOR_Digits
 //     fn TENSOR_raw(row, unit) -> TENSOR_Raw                  what is stored of a unit, or most of it
 //     fn TENSOR_dot_digits(row, unit, w: TENSOR_Raw, x: TENSOR_Digits) -> f32    as dot_unit, in steps
+//     fn TENSOR_digit_sums(w, x) -> vec3<i32>                 of i8, whose units share a scale
 //
 // `values` and `dot_unit` leave out what is the same for a whole row, which is i8's scale alone:
 // `finished` multiplies by it, and changes nothing for other types.
@@ -41,7 +42,7 @@ alias TENSOR_Digits = array<vec4<u32>, TENSOR_QUADS>;
 fn TENSOR_digits(x: TENSOR_Values, per_step: f32) -> TENSOR_Digits {
     return TENSOR_Digits(
 #repeat i TENSOR_QUADS
-        digits_of(per_step * x[i]),
+        digits_of(x[i], per_step),
 #end
     );
 }
@@ -144,8 +145,11 @@ fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
 }
 
 fn TENSOR_dot_digits(row: u32, unit: u32, w: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
-    let sums = digit_sums(w.x, x[0]) + digit_sums(w.y, x[1]);
-    return TENSOR_scale(row, unit) * steps_of(sums);
+    return TENSOR_scale(row, unit) * steps_of(TENSOR_digit_sums(w, x));
+}
+
+fn TENSOR_digit_sums(w: TENSOR_Raw, x: TENSOR_Digits) -> vec3<i32> {
+    return digit_sums(w.x, x[0]) + digit_sums(w.y, x[1]);
 }
 #endif
 #endif
