@@ -187,14 +187,16 @@ def torch_products(T: int, N: int, K: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--small", action="store_true", help="small shapes, to try it out")
+    parser.add_argument("--tokens", default=",".join(map(str, TOKENS)), help="of the int8 matrices")
     parser.add_argument("--out", type=Path, help="append rows to this file")
     options = parser.parse_args()
     bench = Bench(1 << 22, 0) if options.small else Bench(200 << 20, 3)
     name = bench.gpu.adapter.name
     print(f"{name}: copies at {bench.copy_gb_per_s:,.0f} GB/s")
+    tokens = [int(word) for word in options.tokens.split(",")]
     problems = [("i8", 1, *shape) for shape in VECTORS]
     problems += [(kind, 1, 11008, 4096) for kind in TYPES]
-    problems += [("i8", T, *shape) for shape in MATRICES for T in TOKENS]
+    problems += [("i8", T, *shape) for shape in MATRICES for T in tokens]
     problems += [(kind, T, 4096, 4096) for kind in ("f16", "q4_k") for T in (8, 512)]
     if options.small:
         problems = sorted({(kind, min(T, 20), 96, 256) for kind, T, _, _ in problems})
