@@ -46,7 +46,7 @@ def chat(
     """
     sampling = choosing.checked()  # a wrong value is told before the model is loaded
     with loaded(model, tokenizer=tokenizer, **running.load_options()) as opened:
-        from rung.cli.conversation import Conversation
+        from rung.cli.chat.conversation import Conversation
 
         talk = opened.model.chat(system=system, template=chat_template)
         Conversation(talk, sampling, max_tokens=max_tokens).run()

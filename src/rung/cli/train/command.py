@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rung.cli import groups
-from rung.cli.stop_requests import StopRequests, terminable
 from rung.cli.streams import note
-from rung.cli.train_options import (
+from rung.cli.train.options import (
     DataChoice,
     Learning,
     Length,
@@ -19,6 +18,7 @@ from rung.cli.train_options import (
     Signs,
     given,
 )
+from rung.cli.train.stop_requests import StopRequests, terminable
 from rung.errors import UsageError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -
 
 def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
     """Trains to the end, which is 0, or until a signal asks for one: 128 + it, as a shell says."""
-    from rung.cli.train_progress import Quiet, Telling
+    from rung.cli.train.progress import Quiet, Telling
     from rung.train.trainer import Trainer
 
     reporter = Quiet() if quiet else Telling(session)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from rung.cli import bench_machine, bench_model
+from rung.cli.bench import machine as bench_machine
+from rung.cli.bench import model as bench_model
 
 app = typer.Typer(
     name="bench", no_args_is_help=True, help="Measure this machine, and models on it."

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rung.cli import options, show
-from rung.cli.info_training import training_facts, training_text
+from rung.cli.info.training import training_facts, training_text
 from rung.errors import RungError, UsageError
 
 if TYPE_CHECKING:

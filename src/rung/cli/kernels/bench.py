@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rung.cli import options, show
-from rung.cli.kernels_check import FAILED
+from rung.cli.kernels.check import FAILED
 from rung.cli.numbers import numbers
 from rung.cli.progress import doing
 from rung.cli.streams import note

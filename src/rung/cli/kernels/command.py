@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from rung.cli import kernels_bench, kernels_check, options
+from rung.cli import options
+from rung.cli.kernels import bench as kernels_bench
+from rung.cli.kernels import check as kernels_check
 from rung.cli.tables import print_table
 
 if TYPE_CHECKING:
