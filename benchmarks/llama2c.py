@@ -22,11 +22,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rung.bench.machine import read_bandwidth
+from rung.bench.machine.limits import read_bandwidth
 from rung.bench.models.random_weights import random_checkpoint
 from rung.bench.models.rows import speeds_of
 from rung.bench.models.shapes import shape_named
-from rung.bench.rows import append_rows, origin
+from rung.bench.results import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint

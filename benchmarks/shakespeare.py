@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from rung.bench.rows import append_rows, origin
+from rung.bench.results import append_rows, origin
 from rung.formats.config_json import config_to_json
 from rung.formats.llmc_layout import plain_config
 from rung.train.data import Loader, Position

@@ -16,7 +16,7 @@ from rung.cli.progress import doing
 from rung.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from rung.bench.machine import Limits
+    from rung.bench.machine.limits import Limits
 
 
 def machine(
@@ -33,7 +33,7 @@ def machine(
     """
     from rung.backends.cpu.machine import default_threads, processor_name
     from rung.backends.cpu.team import MOST_THREADS
-    from rung.bench.machine_file import limits
+    from rung.bench.machine.file import limits
     from rung.bench.plots import check_plot_file, plot_machine
 
     if plot is not None:

@@ -168,7 +168,7 @@ def model(
         note(line)
     _print(report, format)
     if append is not None:
-        from rung.bench.rows import append_rows
+        from rung.bench.results import append_rows
 
         append_rows(append, report.rows)
         note(f"{len(report.rows)} rows added to {append}")

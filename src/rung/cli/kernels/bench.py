@@ -17,11 +17,11 @@ from rung.cli.streams import note
 from rung.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from rung.bench.ladders import Result, Settings
-    from rung.bench.machine import Limits
-    from rung.bench.rows import Row
-    from rung.bench.runner import Entry
-    from rung.bench.targets import Target
+    from rung.bench.kernels.ladders import Result, Settings
+    from rung.bench.kernels.rows import Row
+    from rung.bench.kernels.runner import Entry
+    from rung.bench.kernels.targets import Target
+    from rung.bench.machine.limits import Limits
 
 _ACTIVATIONS = ("float32", "int8")
 
@@ -118,11 +118,11 @@ def bench(
     Weights are read from memory, as in decoding; activations are in the cache.
     """
     from rung.backends.cpu.team import MOST_THREADS
-    from rung.bench.ladders import Settings
+    from rung.bench.kernels.ladders import Settings
+    from rung.bench.kernels.shapes import cases
+    from rung.bench.kernels.targets import find_op, load_backend, targets
     from rung.bench.plots import check_plot_file, plot_ladders
-    from rung.bench.rows import append_rows, as_line
-    from rung.bench.shapes import cases
-    from rung.bench.targets import find_op, load_backend, targets
+    from rung.bench.results import append_rows, as_line
     from rung.errors import UsageError
 
     if plot is not None:
@@ -197,10 +197,10 @@ def _results(
     work: list[tuple[Target, dict[str, Any]]], settings: Settings, stack: ExitStack
 ) -> tuple[Mapping[int, Limits], Iterator[Result]]:
     """The machine's limits, and results as they come; teams of threads live as long as `stack`."""
-    from rung.bench.ladders import bench as bench_ladder
-    from rung.bench.machine import gpu_limits
-    from rung.bench.machine_file import limits as machine_limits
-    from rung.bench.targets import opened
+    from rung.bench.kernels.ladders import bench as bench_ladder
+    from rung.bench.kernels.targets import opened
+    from rung.bench.machine.file import limits as machine_limits
+    from rung.bench.machine.limits import gpu_limits
 
     backend = work[0][0].backend
     with doing() as progress:
@@ -267,7 +267,7 @@ def _cells(row: Row, *, on_gpu: bool) -> tuple[str, ...]:
 
 def _title(result: Result) -> str:
     """Op, form, types and shape; where the weights are; what limits."""
-    from rung.bench.shapes import show as show_shape
+    from rung.bench.kernels.shapes import show as show_shape
 
     target, prepared, row = result.target, result.prepared, result.rows[0]
     types = ", ".join(f"{name} {kind.name}" for name, kind in target.types.items())

@@ -12,7 +12,7 @@ from rung.cli.numbers import numbers
 from rung.cli.progress import doing
 
 if TYPE_CHECKING:
-    from rung.bench.matrix import Verdict
+    from rung.bench.kernels.matrix import Verdict
 
 FAILED = 1
 
@@ -31,8 +31,8 @@ def check(
     Prints a line a kernel: its worst error, as a share of what is allowed. The exit status is 1
     when one computes something else.
     """
-    from rung.bench.matrix import check_op
-    from rung.bench.targets import find_form, find_op, load_backend, opened
+    from rung.bench.kernels.matrix import check_op
+    from rung.bench.kernels.targets import find_form, find_op, load_backend, opened
     from rung.errors import UsageError
     from rung.registry import OPS
 
@@ -80,7 +80,7 @@ def _line(verdict: Verdict) -> str:
 
 
 def _lack(verdict: Verdict) -> str:
-    from rung.bench.targets import lacks
+    from rung.bench.kernels.targets import lacks
 
     return lacks(verdict.kernel)
 

@@ -13,7 +13,7 @@ from rung.cli.kernels import check as kernels_check
 from rung.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from rung.bench.survey import Standing
+    from rung.bench.kernels.survey import Standing
 
 app = typer.Typer(name="kernels", help="List, check and time the numbered kernels of every op.")
 app.command("check")(kernels_check.check)
@@ -36,8 +36,8 @@ def list_kernels(
 ) -> None:
     """List kernels: what each is for, which run here, and which of them this machine takes."""
     from rung.backends import NAMES
-    from rung.bench.survey import survey
-    from rung.bench.targets import find_op, load_backend
+    from rung.bench.kernels.survey import survey
+    from rung.bench.kernels.targets import find_op, load_backend
     from rung.errors import UsageError
     from rung.registry import OPS
 

@@ -84,7 +84,7 @@ class Telling(Quiet):
             self._live = None
 
     def _cpu_gflops(self) -> float:
-        from rung.bench.machine_file import limits
+        from rung.bench.machine.file import limits
 
         return limits(self._threads, progress=lambda what: None).peaks[self._multiplies].gops
 

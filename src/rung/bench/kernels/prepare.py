@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Buffer, KernelBackend, Program
-from rung.bench.check import case_inputs, copied, placed, reference
-from rung.bench.shapes import cut
-from rung.bench.targets import Case, case_specs, resident
+from rung.bench.kernels.check import case_inputs, copied, placed, reference
+from rung.bench.kernels.shapes import cut
+from rung.bench.kernels.targets import Case, case_specs, resident
 from rung.errors import UsageError
 from rung.graph.ir import Graph, Tensor
 from rung.registry import Cost, Kernel, Op, Split, TensorSpec, letters_of

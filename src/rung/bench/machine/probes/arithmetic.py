@@ -13,7 +13,7 @@ from numba import int8, int64
 from numba.core import cgutils, types
 from numba.extending import intrinsic, register_jitable
 
-from rung.bench.probes.rates import SINK_BYTES, rate
+from rung.bench.machine.probes.rates import SINK_BYTES, rate
 from rung.simd.bfloat import BFloat
 from rung.simd.dots import bytes_load
 from rung.simd.emit import F32, I8, I16, I32, I64, call_llvm, integers, shuffle, splat

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from rung.backends.base import HOST, KernelBackend, Program
-from rung.bench.check import Outcome, run_inputs
-from rung.bench.prepare import Prepared, case_cost, programs, with_parts, with_workgroup
+from rung.bench.kernels.check import Outcome, run_inputs
+from rung.bench.kernels.prepare import Prepared, case_cost, programs, with_parts, with_workgroup
 from rung.registry import Kernel
 
 ROUNDS = 5

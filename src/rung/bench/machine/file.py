@@ -13,7 +13,7 @@ from typing import Any
 
 from rung import env
 from rung.backends.cpu.machine import processor_name
-from rung.bench.machine import Limits, Peak, Progress, measure
+from rung.bench.machine.limits import Limits, Peak, Progress, measure
 from rung.simd.target import host
 from rung.tuning.kept import read_entries, write_entries
 

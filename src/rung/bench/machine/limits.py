@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import KernelBackend
-from rung.bench.probing import Probe, ProbeTeam
+from rung.bench.machine.probing import Probe, ProbeTeam
 
 MEMORY_BYTES = 1 << 28
 SWEEP = tuple(1 << power for power in range(14, 30))
@@ -108,7 +108,7 @@ def gpu_limits(backend: KernelBackend, *, progress: Progress = lambda what: None
 
 
 def _read(team: ProbeTeam, size_bytes: int, repeats: int) -> float:
-    from rung.bench.probes.memory import read_part, share_bytes
+    from rung.bench.machine.probes.memory import read_part, share_bytes
 
     sums = np.zeros(share_bytes() * team.threads, np.uint8)
     size = _whole_shares(team, size_bytes)
@@ -117,7 +117,7 @@ def _read(team: ProbeTeam, size_bytes: int, repeats: int) -> float:
 
 
 def _copy(team: ProbeTeam, size_bytes: int, repeats: int) -> float:
-    from rung.bench.probes.memory import copy_part
+    from rung.bench.machine.probes.memory import copy_part
 
     size = _whole_shares(team, size_bytes)
     both = (_touched(team, size), _touched(team, size))
@@ -138,7 +138,7 @@ def _bandwidth(
 
 def _whole_shares(team: ProbeTeam, size_bytes: int) -> int:
     """The greatest size up to this one that divides into shares; at least one unit a thread."""
-    from rung.bench.probes.memory import share_bytes
+    from rung.bench.machine.probes.memory import share_bytes
 
     unit = share_bytes() * team.threads
     return max(1, size_bytes // unit) * unit
@@ -146,7 +146,7 @@ def _whole_shares(team: ProbeTeam, size_bytes: int) -> int:
 
 def _touched(team: ProbeTeam, size_bytes: int) -> NDArray[np.uint8]:
     """Memory on a cache line, whose pages were first touched by the threads that will use them."""
-    from rung.bench.probes.memory import fill_part
+    from rung.bench.machine.probes.memory import fill_part
 
     memory = _aligned(size_bytes)
     team.run(fill_part, (_address(memory), size_bytes))
@@ -165,7 +165,7 @@ def _address(memory: NDArray[np.uint8]) -> int:
 
 def _peaks(team: ProbeTeam, repeats: int, progress: Progress) -> dict[str, Peak]:
     """The best rate of each type."""
-    from rung.bench.probes.rates import SEED_BYTES, SINK_BYTES, rates_here
+    from rung.bench.machine.probes.rates import SEED_BYTES, SINK_BYTES, rates_here
 
     seeds = _aligned(SEED_BYTES)
     count = SEED_BYTES // 4

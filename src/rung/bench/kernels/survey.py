@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rung.bench.shapes import DECODE, PROMPT, cases
-from rung.bench.targets import Target, accepts, example, forms, lacks, ladder, selected
+from rung.bench.kernels.shapes import DECODE, PROMPT, cases
+from rung.bench.kernels.targets import Target, accepts, example, forms, lacks, ladder, selected
 from rung.errors import UsageError
 from rung.registry import Kernel, Op
 

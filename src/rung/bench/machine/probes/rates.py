@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from rung.bench.probing import Probe
+from rung.bench.machine.probing import Probe
 
 FILES = ("arithmetic", "tiles")
 SEED_BYTES = 1 << 12
@@ -50,5 +50,5 @@ def rate(
 def rates_here() -> Iterator[Rate]:
     """The rates that this machine can run."""
     for name in FILES:
-        import_module(f"rung.bench.probes.{name}")
+        import_module(f"rung.bench.machine.probes.{name}")
     return (known for known in RATES if known.when())

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rung import __version__
-from rung.backends.base import Origin
-from rung.backends.cpu.backend import host_origin
-from rung.bench.machine import Limits
-from rung.bench.prepare import WORKGROUP, Prepared
-from rung.bench.runner import Entry
-from rung.bench.shapes import letters
-from rung.bench.targets import activation_type, weight_name
+from rung.bench.kernels.prepare import WORKGROUP, Prepared
+from rung.bench.kernels.runner import Entry
+from rung.bench.kernels.shapes import letters
+from rung.bench.kernels.targets import activation_type, weight_name
+from rung.bench.machine.limits import Limits
+from rung.bench.results import origin
 from rung.errors import KernelError
 from rung.registry import PARTS, Cost
 from rung.storage import F32
@@ -147,51 +141,3 @@ def make_row(
         worst_error_of_allowed=entry.outcome.share,
         **origin(entry.backend.origin),
     )
-
-
-def origin(place: Origin | None = None) -> dict[str, Any]:
-    """Where a row is from: the processor, what may be used of it, and the source that ran.
-
-    place: None is this processor.
-    """
-    here = host_origin() if place is None else place
-    return {
-        "machine": here.machine,
-        "features": here.features,
-        "instructions": list(here.instructions),
-        "rung": __version__,
-        "commit": commit(),
-    }
-
-
-def as_line(row: Mapping[str, Any]) -> str:
-    """A row as a line of JSON."""
-    return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def append_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Adds rows to a file of JSON lines, which is made where it is missing."""
-    with path.open("a", encoding="utf-8", newline="\n") as file:
-        file.writelines(map(as_line, rows))
-
-
-@cache
-def commit() -> str:
-    """The commit of the source that runs, with "+" where the package differs from it; else empty.
-
-    Other files may differ: rows that are appended to benchmarks/results change no speed.
-    """
-    name = _git("describe", "--always", "--abbrev=12", "--exclude=*")
-    return name + "+" if name and _git("status", "--porcelain", "--", ".") else name
-
-
-def _git(*words: str) -> str:
-    """What git prints in the folder of the package; nothing where it cannot tell."""
-    folder = Path(__file__).resolve().parents[1]
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

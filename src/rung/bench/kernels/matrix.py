@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rung.backends.base import KernelBackend
-from rung.bench.check import Outcome, case_inputs, reference, run_inputs
-from rung.bench.shapes import show
-from rung.bench.targets import Case, accepts, weight_name
+from rung.bench.kernels.check import Outcome, case_inputs, reference, run_inputs
+from rung.bench.kernels.shapes import show
+from rung.bench.kernels.targets import Case, accepts, weight_name
 from rung.registry import Kernel, Op
 from rung.storage import F32
 

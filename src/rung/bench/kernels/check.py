@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from rung.backends import host_memory
 from rung.backends.base import HOST, Buffer, KernelBackend
-from rung.bench.targets import lacks, tokens_of
+from rung.bench.kernels.targets import lacks, tokens_of
 from rung.errors import KernelError
 from rung.graph.ir import Graph, Node, Tensor
 from rung.registry import OPS, Kernel, Op, letters_of

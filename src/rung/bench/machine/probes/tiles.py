@@ -2,7 +2,7 @@
 
 from numba import int64, uint16
 
-from rung.bench.probes.rates import SEED_BYTES, SINK_BYTES, rate
+from rung.bench.machine.probes.rates import SEED_BYTES, SINK_BYTES, rate
 from rung.simd.amx import tiles_close
 from rung.simd.bfloat_tiles import BLOCK, bfloat_tiles_open, sums_again, sums_begin, sums_multiply
 from rung.simd.memory import array_at

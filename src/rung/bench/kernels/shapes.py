@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rung.bench.targets import TOKENS, Case, Target
+from rung.bench.kernels.targets import TOKENS, Case, Target
 from rung.errors import UsageError
 from rung.registry import Op, letters_of
 
