@@ -22,7 +22,7 @@ from rung.cli.train.stop_requests import StopRequests, terminable
 from rung.errors import UsageError
 
 if TYPE_CHECKING:
-    from rung.train.session import Session
+    from rung.train.run.session import Session
 
 _MODEL, _DATA, _LENGTH = ModelChoice(), DataChoice(), Length()
 _LEARNING, _SIGNS, _MACHINE = Learning(), Signs(), Machine()
@@ -79,7 +79,7 @@ def train(
     if inputs:
         told["data"] = tuple(map(str, inputs))
     if tensorboard:
-        from rung.train.metrics import check_tensorboard
+        from rung.train.run.metrics import check_tensorboard
 
         check_tensorboard()
     from rung.cli.loading import compile_progress
@@ -98,8 +98,8 @@ def train(
 
 
 def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -> Session:
-    from rung.train.options import TrainOptions
-    from rung.train.session import begin, resume
+    from rung.train.run.options import TrainOptions
+    from rung.train.run.session import begin, resume
 
     if resumed:
         return resume(out, told, on_compile=compiling)
@@ -109,7 +109,7 @@ def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -
 def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
     """Trains to the end, which is 0, or until a signal asks for one: 128 + it, as a shell says."""
     from rung.cli.train.progress import Quiet, Telling
-    from rung.train.trainer import Trainer
+    from rung.train.run.trainer import Trainer
 
     reporter = Quiet() if quiet else Telling(session)
     requests = StopRequests(on_first=reporter.asked_to_stop, on_end=reporter.stopped_at_once)
@@ -122,9 +122,9 @@ def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
 
 
 def _tell_end(session: Session, *, ended: bool) -> None:
-    from rung.train.checkpoints import CURVE_FILE, METRICS_FILE
-    from rung.train.curve import can_draw, draw
-    from rung.train.metrics import read_rows
+    from rung.train.run.checkpoints import CURVE_FILE, METRICS_FILE
+    from rung.train.run.curve import can_draw, draw
+    from rung.train.run.metrics import read_rows
 
     folder = session.run.path
     rows = read_rows(folder / METRICS_FILE)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rung.cli import show
 from rung.cli.streams import note
-from rung.train.spikes import REMARKABLE
+from rung.train.run.spikes import REMARKABLE
 
 if TYPE_CHECKING:
-    from rung.train.session import Session
-    from rung.train.trainer import Step
+    from rung.train.run.session import Session
+    from rung.train.run.trainer import Step
 
 _EVERY_S = 10.0  # between lines where there is no terminal
 _KEPT_EVERY = 20  # parts of a run after each of which a line stays on a terminal

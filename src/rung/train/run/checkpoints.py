@@ -36,8 +36,8 @@ from rung.formats.safetensors_file import Planned, open_safetensors, pack_header
 from rung.models.config import Config
 from rung.storage import StoredTensor, stored
 from rung.train.data.tokenizer_files import TOKENIZER_FILES, copy_tokenizer
-from rung.train.lock import Lock
-from rung.train.options import TrainOptions, options_from_json
+from rung.train.run.lock import Lock
+from rung.train.run.options import TrainOptions, options_from_json
 from rung.train.step import TrainStep
 
 CHECKPOINTS = "checkpoints"

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from rung.errors import RungError
-from rung.train.checkpoints import METRICS_FILE, TENSORBOARD_FOLDER
 from rung.train.data import Position
-from rung.train.metrics import Metrics
-from rung.train.samples import sample
-from rung.train.session import Session
-from rung.train.spikes import REMARKABLE, Spikes
+from rung.train.run.checkpoints import METRICS_FILE, TENSORBOARD_FOLDER
+from rung.train.run.metrics import Metrics
+from rung.train.run.samples import sample
+from rung.train.run.session import Session
+from rung.train.run.spikes import REMARKABLE, Spikes
 from rung.train.step import Tokens
 
 _RECENT = 0.9  # of the running mean of a step's seconds is what was before

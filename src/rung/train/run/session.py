@@ -22,14 +22,14 @@ from rung.formats.hub import is_reference
 from rung.models.config import Config
 from rung.models.trainable import check_trainable
 from rung.tokenizers import Tokenizer, find_tokenizer, open_tokenizer
-from rung.train.checkpoints import Run, Saved, State
 from rung.train.configs import config_named, fitted
-from rung.train.corpus import Corpus, check_same, identity
 from rung.train.data import DataSet, Loader, Position
 from rung.train.initial import initial_checkpoint
-from rung.train.options import LENGTH, ON_THE_WAY, SOURCES, TrainOptions, flag_of
-from rung.train.room import available_bytes, check_memory, suggestion
-from rung.train.samples import check_prompt
+from rung.train.run.checkpoints import Run, Saved, State
+from rung.train.run.corpus import Corpus, check_same, identity
+from rung.train.run.options import LENGTH, ON_THE_WAY, SOURCES, TrainOptions, flag_of
+from rung.train.run.room import available_bytes, check_memory, suggestion
+from rung.train.run.samples import check_prompt
 from rung.train.schedules import Schedule
 from rung.train.step import AdamW, TrainStep
 

@@ -10,7 +10,7 @@ from rung.engine.runner import plan_model
 from rung.errors import UsageError
 from rung.models.config import Config
 from rung.tokenizers import Tokenizer
-from rung.train.checkpoints import live_model
+from rung.train.run.checkpoints import live_model
 from rung.train.step import TrainStep
 
 _TEMPERATURE, _TOP_P = 0.8, 0.95
