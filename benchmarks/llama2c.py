@@ -30,7 +30,7 @@ from rung.bench.results import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.write import write
 
 # Room for as many tokens as are decoded here: stories15M was trained for 256.
 SHAPES = {

@@ -24,7 +24,7 @@ import torch
 
 from rung.bench.results import append_rows, origin
 from rung.formats.config_json import config_to_json
-from rung.formats.llmc_layout import plain_config
+from rung.formats.llmc.layout import plain_config
 from rung.train.data import Loader, Position
 from rung.train.data.prepare import Options, prepare
 from rung.train.data.sources import Reading, find_sources

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.run.metrics import read_rows
 
 FILES = ("model.safetensors", "moments.safetensors")

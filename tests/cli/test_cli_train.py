@@ -15,9 +15,12 @@ import pytest
 
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
-from rung.formats import llama2c_write, llmc_state, llmc_write, open_checkpoint
-from rung.formats.gguf_write import write as write_gguf
-from rung.formats.llmc_layout import plain_config
+from rung.formats import open_checkpoint
+from rung.formats.gguf.write import write as write_gguf
+from rung.formats.llama2c import write as llama2c_write
+from rung.formats.llmc import state as llmc_state
+from rung.formats.llmc import write as llmc_write
+from rung.formats.llmc.layout import plain_config
 from rung.train.initial import initial_checkpoint
 from rung.train.run.metrics import read_rows
 from rung.train.step import TrainStep

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rung.formats import llmc_tokens
 from rung.formats.config_json import config_to_json
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.run.options import TrainOptions
 from rung.train.run.session import Session, begin, resume
 from rung.train.run.trainer import Step, Trainer

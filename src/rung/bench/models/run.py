@@ -28,7 +28,7 @@ from rung.engine.options import check_activations, check_cache_type
 from rung.errors import UsageError
 from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
-from rung.formats.gguf_types import written_types
+from rung.formats.gguf.types import written_types
 from rung.formats.writers import writer_for
 from rung.models.config import Config
 

@@ -12,8 +12,9 @@ _HEAD_BYTES = 16
 
 def training_facts(path: Path) -> dict[str, Any] | None:
     """The facts of what lies at `path`, sizes in bytes; None where it is not of this kind."""
-    from rung.formats import llmc_state, llmc_tokens
     from rung.formats.files import read_head
+    from rung.formats.llmc import state as llmc_state
+    from rung.formats.llmc import tokens as llmc_tokens
     from rung.train.data.manifest import MANIFEST
 
     if path.is_dir():
@@ -44,7 +45,7 @@ def _shown(name: str, value: Any) -> str:
 
 def _shard(path: Path) -> dict[str, Any]:
     """A shard, whose ids are all looked at."""
-    from rung.formats import llmc_tokens
+    from rung.formats.llmc import tokens as llmc_tokens
 
     shard = llmc_tokens.read(path)
     return {

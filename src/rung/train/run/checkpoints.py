@@ -30,7 +30,7 @@ from rung.errors import FormatError, RungError, UsageError
 from rung.formats import gguf, native
 from rung.formats.base import Checkpoint
 from rung.formats.files import read_head, replacing, replacing_folder
-from rung.formats.gguf_vocabulary import VOCABULARY_FILE, write_vocabulary
+from rung.formats.gguf.vocabulary import VOCABULARY_FILE, write_vocabulary
 from rung.formats.json_fields import Fields, read_object
 from rung.formats.safetensors_file import Planned, open_safetensors, pack_header
 from rung.models.config import Config

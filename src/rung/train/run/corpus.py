@@ -8,8 +8,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from rung.errors import DataError, FormatError, TokenizerError, UsageError
-from rung.formats import llmc_tokens
 from rung.formats.files import read_head
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers import Tokenizer
 from rung.train.data import DataSet, Tokens, open_data
 from rung.train.data.encode import in_memory

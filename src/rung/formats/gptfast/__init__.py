@@ -15,7 +15,7 @@ import numpy as np
 from rung.errors import FormatError
 from rung.formats.base import Checkpoint
 from rung.formats.finite import check_loaded
-from rung.formats.gptfast_known import Sizes, find_config
+from rung.formats.gptfast.known import Sizes, find_config
 from rung.formats.planes import vector_as_float32
 from rung.formats.torch_file import RawTensor, read_tensors, recognises
 from rung.models.config import Config, weight_shapes
@@ -44,7 +44,7 @@ def read(path: str | Path, *, check: bool = True) -> Checkpoint:
     """The model in the file at `path`, its matrices read-only views of the mapped file.
 
     Norms become float32, and so do the scales of int8. What the file does not say comes from
-    beside it, or from a table of known models (`gptfast_known`). Raises FormatError for a file that
+    beside it, or from a table of known models (`known.py`). Raises FormatError for a file that
     is damaged, not gpt-fast's, or of a model that nothing tells; RungError where torch is missing.
     """
     path = Path(path)

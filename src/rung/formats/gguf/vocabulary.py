@@ -10,9 +10,9 @@ from pathlib import Path
 from rung.errors import FormatError
 from rung.formats.base import Checkpoint
 from rung.formats.files import mapped, replacing
-from rung.formats.gguf_header import Metadata, parse_header
-from rung.formats.gguf_pack import flag, integer, integers, numbers, pack_header, strings, text
-from rung.formats.gguf_tokens import Tokens, of_json, of_llama2c, of_sentencepiece
+from rung.formats.gguf.header import Metadata, parse_header
+from rung.formats.gguf.pack import flag, integer, integers, numbers, pack_header, strings, text
+from rung.formats.gguf.tokens import Tokens, of_json, of_llama2c, of_sentencepiece
 from rung.models.config import Config
 from rung.tokenizers.base import Tokenizer
 from rung.tokenizers.gguf_vocab import TokenType

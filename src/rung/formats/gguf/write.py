@@ -11,13 +11,13 @@ import numpy as np
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
-from rung.formats.gguf_config import config_of
-from rung.formats.gguf_describe import as_written, describe, frequency_tensors, rounded
-from rung.formats.gguf_header import Metadata, parse_header
-from rung.formats.gguf_pack import Planned, integer, pack_header, padding, text
-from rung.formats.gguf_tensors import FileTensor, file_tensors
-from rung.formats.gguf_types import TensorType, written_types
-from rung.formats.gguf_vocabulary import special_tokens, vocabulary
+from rung.formats.gguf.config import config_of
+from rung.formats.gguf.describe import as_written, describe, frequency_tensors, rounded
+from rung.formats.gguf.header import Metadata, parse_header
+from rung.formats.gguf.pack import Planned, integer, pack_header, padding, text
+from rung.formats.gguf.tensors import FileTensor, file_tensors
+from rung.formats.gguf.types import TensorType, written_types
+from rung.formats.gguf.vocabulary import special_tokens, vocabulary
 from rung.formats.writing import Progress, check_expressible, check_weights, converted
 from rung.models.config import weight_shapes
 from rung.storage import Array, StorageType

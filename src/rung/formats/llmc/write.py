@@ -9,7 +9,7 @@ import numpy as np
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
-from rung.formats.llmc_layout import Header, padded_vocab, plain_config
+from rung.formats.llmc.layout import Header, padded_vocab, plain_config
 from rung.formats.writing import Progress, check_expressible, check_weights, converted
 
 VERSIONS = {"f32": 3, "bf16": 5}

@@ -11,7 +11,7 @@ import numpy as np
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
-from rung.formats.llama2c_layout import ROPE_TABLES, Entry, Header, plain_config
+from rung.formats.llama2c.layout import ROPE_TABLES, Entry, Header, plain_config
 from rung.formats.rotation import with_layout
 from rung.formats.writing import (
     Progress,

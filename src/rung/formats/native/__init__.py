@@ -11,7 +11,7 @@ from rung.errors import FormatError, UsageError
 from rung.formats.base import Checkpoint
 from rung.formats.files import replacing
 from rung.formats.finite import check_loaded
-from rung.formats.native_layout import (
+from rung.formats.native.layout import (
     all_planes,
     pack_head,
     parse_metadata,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.formats.gguf_header import ARRAY, MAGIC, STRING, VERSION
-from rung.formats.gguf_types import TensorType
+from rung.formats.gguf.header import ARRAY, MAGIC, STRING, VERSION
+from rung.formats.gguf.types import TensorType
 
 ALIGNMENT = 32
 _UINT32, _INT32, _FLOAT32, _BOOL = 4, 5, 6, 7

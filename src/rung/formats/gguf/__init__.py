@@ -17,9 +17,9 @@ from rung.errors import FormatError
 from rung.formats.base import Checkpoint
 from rung.formats.files import mapped
 from rung.formats.finite import check_loaded, check_tensor
-from rung.formats.gguf_config import config_of
-from rung.formats.gguf_header import MAGIC, Header, Metadata, TensorInfo, parse_header
-from rung.formats.gguf_tensors import FileTensor, file_tensors, is_weight
+from rung.formats.gguf.config import config_of
+from rung.formats.gguf.header import MAGIC, Header, Metadata, TensorInfo, parse_header
+from rung.formats.gguf.tensors import FileTensor, file_tensors, is_weight
 from rung.formats.planes import tensor_in
 from rung.models.config import weight_shapes
 from rung.storage import F32, Array, StorageType, StoredTensor, quantize, stored

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from rung.errors import DataError, FormatError, UsageError
 from rung.formats.files import check_size, mapped, opened, replacing
-from rung.formats.llmc_layout import Header as ModelHeader
-from rung.formats.llmc_layout import padded_vocab, plain_config
+from rung.formats.llmc.layout import Header as ModelHeader
+from rung.formats.llmc.layout import padded_vocab, plain_config
 from rung.formats.signatures import looks_like
 from rung.models.config import Config
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from rung.errors import FormatError
-from rung.formats.gguf_fields import Fields
-from rung.formats.gguf_header import TensorInfo
-from rung.formats.gguf_tensors import FREQUENCY_TENSORS
+from rung.formats.gguf.fields import Fields
+from rung.formats.gguf.header import TensorInfo
+from rung.formats.gguf.tensors import FREQUENCY_TENSORS
 from rung.models.config import Config, Rope
 from rung.models.rope import yarn_attention_factor
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rung.formats.base import Checkpoint
 from rung.formats.files import check_size, mapped
 from rung.formats.finite import check_loaded
-from rung.formats.llama2c_layout import (
+from rung.formats.llama2c.layout import (
     HEADER_BYTES,
     ROPE_TABLES,
     Header,

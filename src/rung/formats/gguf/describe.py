@@ -1,4 +1,4 @@
-"""Config → GGUF metadata, for every architecture that `gguf_config` reads."""
+"""Config → GGUF metadata, for every architecture that `config.py` reads."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rung.errors import UsageError
 from rung.formats.base import Checkpoint
-from rung.formats.gguf_config import ARCHITECTURES
-from rung.formats.gguf_pack import flags, integer, number, text
+from rung.formats.gguf.config import ARCHITECTURES
+from rung.formats.gguf.pack import flags, integer, number, text
 from rung.formats.rotation import with_layout
 from rung.models.config import Config, Rope
 from rung.models.rope import rope_frequencies, yarn_attention_factor

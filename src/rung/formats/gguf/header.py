@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from rung.errors import FormatError
-from rung.formats.gguf_types import TensorType, tensor_types, type_name
+from rung.formats.gguf.types import TensorType, tensor_types, type_name
 
 MAGIC = b"GGUF"
 VERSION = 3

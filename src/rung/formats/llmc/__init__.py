@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rung.formats.base import Checkpoint
 from rung.formats.files import check_size, mapped
 from rung.formats.finite import check_loaded
-from rung.formats.llmc_layout import HEADER_BYTES, Header, parse_header, recognises
+from rung.formats.llmc.layout import HEADER_BYTES, Header, parse_header, recognises
 from rung.formats.planes import tensor_in, vector_as_float32
 from rung.storage import StoredTensor
 
