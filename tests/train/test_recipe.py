@@ -16,10 +16,10 @@ import pytest
 import rung
 from rung.formats import open_checkpoint
 from rung.tokenizers import open_tokenizer
-from rung.train.checkpoints import Run
 from rung.train.data.prepare import Options, Vocabulary, prepare
 from rung.train.data.sources import Reading, find_sources
-from rung.train.metrics import read_rows
+from rung.train.run.checkpoints import Run
+from rung.train.run.metrics import read_rows
 
 TOOLS = Path(__file__).parents[2] / "tools" / "builtin"
 DOCUMENTS = 12
