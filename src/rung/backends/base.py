@@ -223,6 +223,15 @@ class Backend(ABC):
         steps read need never be written.
         """
 
+    def prepare(
+        self,
+        program: Program,
+        sizes: Sequence[Mapping[str, int]],
+        on_compile: Compiling | None = None,
+    ) -> None:
+        """Compiles what runs of these sizes need, where `compile` has left it for later."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Ends its threads and frees what it holds."""

@@ -240,6 +240,7 @@ class Executor:
         steps = [*stage.steps, *(Step(node, device) for node in follow.graph.nodes)]
         kept = {tensor.root for tensor in (*follow.shared, *follow.shared.values())}
         program = device.compile(steps, memory, kept=kept, on_compile=self._on_compile)
+        device.prepare(program, [{"T": 1, "R": 1}], self._on_compile)
         moves, _ = compiled.stages[0]
 
         def write_inputs(inputs: Mapping[str, NDArray[np.int32]]) -> None:
@@ -281,6 +282,15 @@ class Executor:
             self.profile.skip_run()
         if self._debug_level >= 2:
             tell_run(run)
+
+    def prepare(self, runs: Sequence[Mapping[str, int]]) -> None:
+        """Compiles what runs of these sizes need of the programs that there are.
+
+        That is what a device has left for later.
+        """
+        for compiled in self._compiled.values():
+            for stage, program in zip(compiled.plan.stages, compiled.programs, strict=True):
+                stage.engine.prepare(program, runs, self._on_compile)
 
     def plan(self, tokens: int, *, depth: int = 0) -> Plan:
         """The plan for a batch of so many tokens of one sequence, after `depth` others."""

@@ -426,7 +426,7 @@ class TrainStep:
         }
         home = Home(self.device, "training")
         states = graph.of_role("state")
-        return Executor(
+        executor = Executor(
             graph,
             self._backends,
             weights,
@@ -437,6 +437,8 @@ class TrainStep:
             states=self._programs.states,
             arenas=self._programs.arenas,
         )
+        executor.prepare([{"T": self._B * self._T}])
+        return executor
 
     def _graph(self, program: str) -> Graph:
         if program == "loss":

@@ -145,6 +145,14 @@ class WebGpuBackend(KernelBackend):
         found = cast(Mapping[Tensor, GpuBuffer], memory)
         return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
 
+    def prepare(
+        self,
+        program: Program,
+        sizes: Sequence[Mapping[str, int]],
+        on_compile: Compiling | None = None,
+    ) -> None:
+        cast(GpuProgram, program).prepare(sizes, on_compile)
+
     @property
     def cache_bytes(self) -> int:
         """As large as those of today's GPUs, for WebGPU does not tell: 60 MB in an H200."""

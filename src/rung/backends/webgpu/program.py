@@ -13,12 +13,13 @@ from typing import Any, cast
 
 import numpy as np
 
-from rung.backends.base import Buffer
+from rung.backends.base import Buffer, Compiling
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
-from rung.backends.webgpu.gpu import Binding, Command, Gpu, Pipeline
+from rung.backends.webgpu.gpu import Binding, Command, Gpu
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
 from rung.backends.webgpu.readback import Arriving
+from rung.backends.webgpu.shaders import Pipeline, Shader
 from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
@@ -49,6 +50,16 @@ def _is_single(sizes: Mapping[str, int]) -> bool:
 
 def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
     return sizes[tokens.name] if isinstance(tokens, Symbol) else tokens
+
+
+@dataclass(frozen=True)
+class _Dispatched:
+    """A dispatch and its shader's text; `part` is that of the input `split`, where there is one."""
+
+    dispatch: Dispatch
+    shader: Shader
+    split: str | None
+    part: Part | None
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,25 @@ class GpuProgram:
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
         self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
+
+    def prepare(
+        self, sizes: Sequence[Mapping[str, int]], on_compile: Compiling | None = None
+    ) -> None:
+        """Compiles the shaders of runs of these sizes, so that no run has to wait for them."""
+        shaders: dict[Shader, None] = {}
+        known: set[object] = set()
+        for each in sizes:
+            for job in self.jobs(each):
+                symbol = tokens_of(job.node)
+                tokens = _count(symbol, each)
+                # Layers are alike: one stands for all.
+                key = job.node.signature, tokens, self._divisions(job.node)
+                if tokens == 0 or key in known:
+                    continue
+                known.add(key)
+                for dispatched in self._dispatched(job.node, self._memory, symbol, tokens):
+                    shaders[dispatched.shader] = None
+        self._gpu.shaders.compile(shaders, on_compile)
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
@@ -231,8 +261,24 @@ class GpuProgram:
         parts = self._memory[tensor.root].parts
         return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
 
+    def _divisions(self, node: Node) -> tuple[int, ...]:
+        """Rows of the parts that the inputs lie in."""
+        parts = (self._memory[t.root].parts for t in node.inputs.values() if t is not None)
+        return tuple(part.rows for found in parts if len(found) > 1 for part in found)
+
     def _work(self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
-        node = job.node
+        for found in self._dispatched(job.node, memory, symbol, tokens):
+            pipeline = self._gpu.shaders.get(found.shader)
+            bindings = tuple(
+                self._binding(job.node, memory, name, found, tokens)
+                for name, _ in found.shader.source.variables
+            )
+            yield Work(pipeline, bindings, found.dispatch, symbol, job.owner)
+
+    def _dispatched(
+        self, node: Node, memory: Memory, symbol: int | Symbol, tokens: int
+    ) -> Iterator[_Dispatched]:
+        """What a node's kernel answers for so many tokens, part by part of its split weight."""
         kernel = self._choose(node, tokens)
         split = kernel.options.get("parts")
         tensor = node.inputs.get(split) if split else None
@@ -242,24 +288,19 @@ class GpuProgram:
             call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
-                pipeline = self._gpu.pipeline(source, kernel.name, dispatch.shader)
-                bindings = tuple(
-                    self._binding(node, memory, name, dispatch, tokens, split, part)
-                    for name, _ in source.variables
-                )
-                yield Work(pipeline, bindings, dispatch, symbol, job.owner)
+                shader = Shader(source, kernel.name, dispatch.shader)
+                yield _Dispatched(dispatch, shader, split, part)
 
     def _binding(
         self,
         node: Node,
         memory: Memory,
         name: str,
-        dispatch: Dispatch,
+        found: _Dispatched,
         tokens: int,
-        split: str | None,
-        part: Part | None,
     ) -> Binding:
         """What a variable of a shader is bound to."""
+        dispatch = found.dispatch
         if name == SIZES:
             return self._sizes_buffer, 0, 16
         if name == GIVEN:
@@ -267,7 +308,7 @@ class GpuProgram:
         if name in dispatch.scratch:
             plane = self._scratch.get(name, dispatch.scratch[name](tokens))
         else:
-            plane = self._plane(node, memory, name, split, part)
+            plane = self._plane(node, memory, name, found.split, found.part)
         return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
 
     def _given(self, values: tuple[int, ...]) -> tuple[Any, int, int]:
