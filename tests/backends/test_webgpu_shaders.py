@@ -38,7 +38,9 @@ def gpu() -> Iterator[Gpu]:
     found.close()
 
 
-@pytest.mark.parametrize("options", [{"matrices": "i8", "context_length": 80}, {"matrices": "f32", **GPT2}])
+@pytest.mark.parametrize(
+    "options", [{"matrices": "i8", "context_length": 80}, {"matrices": "f32", **GPT2}]
+)
 def test_no_prompt_waits_for_a_shader(options) -> None:
     require_gpu()
     runner = plan_model(tiny_checkpoint(**options), device="webgpu")

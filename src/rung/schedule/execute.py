@@ -31,7 +31,7 @@ from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
-from rung.schedule.split import Copy, Stage
+from rung.schedule.split import Copy
 from rung.storage import StoredTensor
 from rung.storage.mapped import let_go
 
@@ -383,7 +383,7 @@ class Executor:
                     root = tensor.root
                     memory[root] = self._readable(found, root, step.backend)
             program = stage.engine.compile(
-                stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
+                stage.steps, memory, kept=plan.kept(stage), on_compile=self._on_compile
             )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
             memories.append(memory)
@@ -425,12 +425,3 @@ class Executor:
             fitting = [owner.arena(size_bytes)]
             arenas += fitting
         return min(fitting, key=lambda arena: arena.size_bytes)
-
-
-def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
-    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
-    others = [other for other in plan.stages if other is not stage]
-    kept = {copy.tensor for copy in plan.outputs}
-    kept |= {copy.tensor for other in others for copy in other.copies}
-    kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
-    return kept | {tensor.root for tensor in plan.problem.graph.outputs}

@@ -13,6 +13,7 @@ from rung.backends.base import (
     Compiling,
     Fetched,
     KernelBackend,
+    Launch,
     Origin,
     Program,
     Step,
@@ -27,7 +28,7 @@ from rung.backends.webgpu.opening import FEATURES
 from rung.backends.webgpu.program import GpuProgram, tokens_of
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.errors import BackendError, KernelError
-from rung.graph.ir import Node, Symbol, Tensor
+from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.ops import load_kernels
 from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
@@ -123,7 +124,7 @@ class WebGpuBackend(KernelBackend):
         return gpu_memory.allocate(self.gpu, kind, shape)
 
     def arena(self, size_bytes: int) -> GpuArena:
-        return GpuArena(self.gpu, size_bytes)
+        return GpuArena(self.gpu.buffer, size_bytes)
 
     def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
         gpu_memory.write(self.gpu, cast(GpuBuffer, target), source, shape)
@@ -144,6 +145,29 @@ class WebGpuBackend(KernelBackend):
     ) -> GpuProgram:
         found = cast(Mapping[Tensor, GpuBuffer], memory)
         return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
+
+    def launches(
+        self,
+        steps: Sequence[Step],
+        offsets: Mapping[Tensor, int],
+        *,
+        most: Mapping[str, int],
+        sizes: Mapping[str, int],
+        kept: Collection[Tensor],
+    ) -> list[Launch]:
+        arena = GpuArena(gpu_memory.no_memory, 0)
+        nodes = [step.node for step in steps]
+        # In the order in which they would be placed: the largest of those that share a place first.
+        memory = {
+            root: arena.place(root.type, concrete(root.shape, most), offset)
+            for root, offset in offsets.items()
+        }
+        for root in {t.root for n in nodes for t in (*n.tensors, n.output)} - memory.keys():
+            shape = concrete(root.shape, most)
+            new = gpu_memory.no_memory
+            memory[root] = gpu_memory.allocate(self.gpu, root.type, shape, new=new)
+        program = GpuProgram(self.gpu, nodes, memory, self.kernel, kept)
+        return list(program.launches(sizes))
 
     def prepare(
         self,

@@ -90,6 +90,11 @@ class Gpu:
         self._used_bytes -= size_bytes
 
     @property
+    def used_bytes(self) -> int:
+        """What its buffers take, without those that bytes are staged in on their way."""
+        return self._used_bytes
+
+    @property
     def free_bytes(self) -> int | None:
         """What RUNG_GPU_MEMORY leaves; None without it, for WebGPU does not tell."""
         return self._limit_bytes - self._used_bytes if self._limit_bytes else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,11 +58,24 @@ def _rows_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
     return int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]
 
 
-def allocate(gpu: Gpu, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
+New = Callable[[int], Any]
+"""A new buffer of so many bytes."""
+
+
+def no_memory(size_bytes: int) -> object:
+    """In the place of a buffer, for programs that never run."""
+    return object()
+
+
+def allocate(
+    gpu: Gpu, kind: StorageType, shape: tuple[int, ...], *, new: New | None = None
+) -> GpuBuffer:
     """New memory, zeroed: in as many parts as bindings must have.
 
-    Raises MemoryLimitError where there is not enough.
+    new: where buffers come from; None is the GPU, which raises MemoryLimitError where there is not
+    enough.
     """
+    new = new or gpu.buffer
     rows, width = _rows_and_width(shape)
     sizes = row_bytes(kind, width)
     most = max(1, gpu.features.binding_bytes // max(*sizes, 1))
@@ -71,7 +84,7 @@ def allocate(gpu: Gpu, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
     parts = []
     for first in range(0, max(rows, 1), max(most, 1)):
         count = min(most, rows - first)
-        planes = tuple(PlaneBuffer(gpu.buffer(count * size), count * size) for size in sizes)
+        planes = tuple(PlaneBuffer(new(count * size), count * size) for size in sizes)
         parts.append(Part(first, count, planes))
     return GpuBuffer(kind, shape, tuple(parts))
 
@@ -140,7 +153,7 @@ class GpuArena:
     elsewhere; tensors that share a place, the largest of which comes first, share the buffer.
     """
 
-    gpu: Gpu
+    new: New
     size_bytes: int
     _placed: dict[tuple[str, tuple[int, ...], int], GpuBuffer] = field(default_factory=dict)
     _buffers: dict[int, list[PlaneBuffer]] = field(default_factory=dict)
@@ -161,6 +174,6 @@ class GpuArena:
         buffers = self._buffers.setdefault(offset, [])
         fitting = [plane for plane in buffers if plane.size_bytes >= size]
         if not fitting:
-            fitting = [PlaneBuffer(self.gpu.buffer(size), size)]
+            fitting = [PlaneBuffer(self.new(size), size)]
             buffers += fitting
         return PlaneBuffer(min(fitting, key=lambda plane: plane.size_bytes).buffer, size)

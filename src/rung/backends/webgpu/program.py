@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from rung.backends.base import Buffer, Compiling
+from rung.backends.base import Buffer, Compiling, Launch
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
 from rung.backends.webgpu.gpu import Binding, Command, Gpu
@@ -129,6 +129,15 @@ class GpuProgram:
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
         self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
+
+    def launches(self, sizes: Mapping[str, int]) -> Iterator[Launch]:
+        """What a run of these sizes starts."""
+        for job in self.jobs(sizes):
+            symbol = tokens_of(job.node)
+            tokens = _count(symbol, sizes)
+            found = list(self._dispatched(job.node, self._memory, symbol, tokens))
+            count = sum(all(each.dispatch.grid(tokens)) for each in found)
+            yield Launch(job.node, job.owner, job.steps, found[0].shader.kernel, count)
 
     def prepare(
         self, sizes: Sequence[Mapping[str, int]], on_compile: Compiling | None = None
