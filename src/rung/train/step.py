@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling
 from rung.backends.choose import Devices, open_backends
-from rung.errors import BackendError, UsageError
+from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT, differentiate
 from rung.graph.ir import Graph, Tensor
 from rung.models.config import Config, weight_shapes
@@ -22,7 +22,6 @@ from rung.models.trainable import (
     CHUNK_ROWS,
     LOSS,
     PRODUCTS,
-    Packed,
     Precision,
     TrainableDecoder,
     packed_weights,
@@ -99,7 +98,7 @@ class TrainStep:
     which weights decay; weights that lie in one tensor (queries, keys and values; gate and up) must
     agree. recompute: activations that are cheap to compute are computed again in the backward pass
     and not kept, which saves about a third of the memory of activations. chunk_rows: of how many
-    tokens logits are there at once. precision: bfloat16 rounds the factors of all products of
+    tokens logits are there at once, at most. precision: bfloat16 rounds the factors of products of
     weights, and of their gradients, to it; sums, weights, gradients, moments and all else stay
     float32.
 
@@ -109,8 +108,8 @@ class TrainStep:
 
     Results are the same bits for any number of threads. Raises UsageError for a config that cannot
     be trained, for missing or misshapen weights and impossible batches; MemoryLimitError where
-    memory does not suffice; BackendError for a device that is not there, or cannot hold a weight in
-    one piece. Close it at the end, or use it in a `with` block.
+    memory does not suffice; BackendError for a device that is not there, or cannot hold an
+    activation in one piece. Close it at the end, or use it in a `with` block.
     """
 
     def __init__(
@@ -143,19 +142,19 @@ class TrainStep:
         check_precision(precision, device)
         self._recompute = recompute
         self._on_compile = on_compile
-        self._decoder = TrainableDecoder(
-            config,
-            sequences=sequences,
-            tokens=tokens,
-            chunk_rows=chunk_rows,
-            precision=precision,
-        )
-        self._forward = self._decoder.build()
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)
         self._programs = _Programs()
         devices = Devices(device=device, threads=threads, blas="none")
         self._backends: list[Backend] = open_backends(devices)
         try:
+            self._decoder = TrainableDecoder(
+                config,
+                sequences=sequences,
+                tokens=tokens,
+                chunk_rows=min(chunk_rows, self._most_rows()),
+                precision=precision,
+            )
+            self._forward = self._decoder.build()
             self._weights = self._allocate(decays)
             self._holder = {part: w for w in self._weights.values() for part in w.packed.rows}
             for name, values in weights.items():
@@ -337,7 +336,6 @@ class TrainStep:
                 raise UsageError(
                     f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
                 )
-            self._check_size(packed)
             new = [self.device.allocate(F32, packed.shape) for _ in range(4)]
             states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
             self._programs.states |= dict(zip(states, new, strict=True))
@@ -346,13 +344,11 @@ class TrainStep:
             found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
         return found
 
-    def _check_size(self, packed: Packed) -> None:
-        size, most = F32.size_bytes(packed.shape), self.device.largest_bytes
-        if most is not None and size > most:
-            raise BackendError(
-                f"{packed.name} takes {size / 2**20:,.1f} MiB, and {self.device.name} can hold "
-                f"{most / 2**20:,.1f} MiB in one piece: train on the CPU, or a smaller model"
-            )
+    def _most_rows(self) -> int:
+        """Rows of logits that the device holds in one piece; without a limit all."""
+        most = self.device.largest_bytes
+        rows = self._B * self._T
+        return rows if most is None else max(1, most // F32.size_bytes((self.config.vocab_size,)))
 
     def _weight(self, name: str) -> Weight:
         self.shape(name)

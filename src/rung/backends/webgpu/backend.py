@@ -124,7 +124,7 @@ class WebGpuBackend(KernelBackend):
         return gpu_memory.allocate(self.gpu, kind, shape)
 
     def arena(self, size_bytes: int) -> GpuArena:
-        return GpuArena(self.gpu.buffer, size_bytes)
+        return GpuArena(self.gpu.buffer, size_bytes, self.gpu.features.binding_bytes)
 
     def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
         gpu_memory.write(self.gpu, cast(GpuBuffer, target), source, shape)
@@ -155,7 +155,7 @@ class WebGpuBackend(KernelBackend):
         sizes: Mapping[str, int],
         kept: Collection[Tensor],
     ) -> list[Launch]:
-        arena = GpuArena(gpu_memory.no_memory, 0)
+        arena = GpuArena(gpu_memory.no_memory, 0, self.gpu.features.binding_bytes)
         nodes = [step.node for step in steps]
         # In the order in which they would be placed: the largest of those that share a place first.
         memory = {

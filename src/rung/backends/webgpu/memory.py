@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rung.backends.base import Fetched
 from rung.backends.webgpu.gpu import CHUNK_BYTES, Gpu
 from rung.backends.webgpu.layout import plane_names, row_bytes, taken_apart
+from rung.errors import BackendError
 from rung.storage import StorageType, StoredTensor
 
 
@@ -155,16 +156,24 @@ class GpuArena:
 
     new: New
     size_bytes: int
+    most_bytes: int  # of a place
     _placed: dict[tuple[str, tuple[int, ...], int], GpuBuffer] = field(default_factory=dict)
     _buffers: dict[int, list[PlaneBuffer]] = field(default_factory=dict)
 
     def place(self, kind: StorageType, shape: tuple[int, ...], offset: int) -> GpuBuffer:
-        """A tensor at `offset` bytes."""
+        """A tensor at `offset` bytes. Raises BackendError where it is more than can be bound."""
         key = (kind.name, shape, offset)
         if key not in self._placed:
             rows, width = _rows_and_width(shape)
             planes = []
             for size in row_bytes(kind, width):
+                if rows * size > self.most_bytes:
+                    raise BackendError(
+                        f"an activation of {' × '.join(map(str, shape))} values takes "
+                        f"{rows * size / 2**20:,.1f} MiB, and this GPU can hold "
+                        f"{self.most_bytes / 2**20:,.1f} MiB in one piece: take fewer sequences or "
+                        "tokens at once"
+                    )
                 planes.append(self._plane(offset, rows * size))
                 offset += -(-rows * size // 64) * 64
             self._placed[key] = GpuBuffer(kind, shape, (Part(0, rows, tuple(planes)),))

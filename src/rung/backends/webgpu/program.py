@@ -54,12 +54,12 @@ def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
 
 @dataclass(frozen=True)
 class _Dispatched:
-    """A dispatch and its shader's text; `part` is that of the input `split`, where there is one."""
+    """A dispatch and its shader's text, for the part of this index of the inputs in `split`."""
 
     dispatch: Dispatch
     shader: Shader
-    split: str | None
-    part: Part | None
+    split: tuple[str, ...]
+    part: int
 
 
 @dataclass(frozen=True)
@@ -259,9 +259,9 @@ class GpuProgram:
             kernel = self._choose(node, tokens)
         except KernelError:
             return False
-        split = kernel.options.get("parts")
+        split = divided(kernel)
         return all(
-            name == split or tensor is None or len(self._memory[tensor.root].parts) == 1
+            name in split or tensor is None or len(self._memory[tensor.root].parts) == 1
             for name, tensor in node.inputs.items()
         )
 
@@ -289,16 +289,16 @@ class GpuProgram:
     ) -> Iterator[_Dispatched]:
         """What a node's kernel answers for so many tokens, part by part of its split weight."""
         kernel = self._choose(node, tokens)
-        split = kernel.options.get("parts")
-        tensor = node.inputs.get(split) if split else None
+        split = divided(kernel)
+        tensor = node.inputs.get(split[0]) if split else None
         parts = memory[tensor.root].parts if tensor is not None else (None,)
-        for part in parts:
+        for index, part in enumerate(parts):
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
             call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
                 shader = Shader(source, kernel.name, dispatch.shader)
-                yield _Dispatched(dispatch, shader, split, part)
+                yield _Dispatched(dispatch, shader, split, index)
 
     def _binding(
         self,
@@ -329,7 +329,7 @@ class GpuProgram:
         return self._given_buffers[values], 0, size
 
     def _plane(
-        self, node: Node, memory: Memory, name: str, split: str | None, part: Part | None
+        self, node: Node, memory: Memory, name: str, split: Collection[str], part: int
     ) -> PlaneBuffer:
         known = dict(node.inputs)
         if node.op.inplace is None:
@@ -341,8 +341,8 @@ class GpuProgram:
             plane = name[len(parameter) + 1 :]
             if plane not in buffer.names:
                 continue
-            if parameter == split and part is not None:
-                return part.planes[buffer.names.index(plane)]
+            if parameter in split:
+                return buffer.parts[part].planes[buffer.names.index(plane)]
             if len(buffer.parts) > 1:
                 most = self._gpu.features.binding_bytes / 2**20
                 raise KernelError(
@@ -391,18 +391,31 @@ class GpuProgram:
         return stamps
 
 
+def divided(kernel: Kernel) -> tuple[str, ...]:
+    """The inputs that a kernel takes part by part: the option "parts", one name or several."""
+    names = kernel.options.get("parts", ())
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def make_call(
-    node: Node, features: Features, part: Part | None = None, split: str | None = None
+    node: Node, features: Features, part: Part | None = None, split: Sequence[str] = ()
 ) -> Call:
-    """A node for its kernel; with a part of the rows of the weight `split`."""
+    """A node for its kernel; with a part of the rows of the inputs `split`, which share a letter.
+
+    An input may be a view, of which each value is a row.
+    """
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
     dims = dict(node.op.dims(shapes))
     rows, first = 0, 0
     if split:
-        letter = letters_of(split)[0]
+        letter = letters_of(split[0])[0]
         rows = dims[letter]
-        if part is not None:
-            dims[letter], first = part.rows, part.first_row
+        tensor = node.inputs[split[0]]
+        if part is not None and tensor is not None:
+            whole = tensor.root.shape[0]
+            assert isinstance(whole, int), tensor.root.name
+            each = rows // whole
+            dims[letter], first = each * part.rows, each * part.first_row
     is_part = part is not None
     return Call(dims, node.attributes, node.specs, features, is_part, first, rows)
 
@@ -424,7 +437,7 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
         name: size for name, size in call.dims.items() if isinstance(size, int)
     }
     constants |= {k: v for k, v in call.attributes.items() if isinstance(v, int | float)}
-    if kernel.options.get("parts"):
+    if divided(kernel):
         constants |= {"PARTS": call.is_part, "FIRST_ROW": call.first_row}
         if isinstance(call.rows, int):
             constants["ROWS"] = call.rows
