@@ -8,13 +8,14 @@ from typing import Any
 
 from rung.backends.base import KernelBackend
 from rung.bench.machine import Limits
-from rung.bench.prepare import WORKGROUP, Prepared, prepare, specs_of
+from rung.bench.prepare import Prepared, prepare, specs_of
 from rung.bench.rows import Row, make_row
 from rung.bench.runner import Entry, rounds, time_by_turns
 from rung.bench.shapes import show
 from rung.bench.targets import Target, lacks, ladder, planned, tokens_of, usable
 from rung.errors import KernelError, UsageError
 from rung.registry import MANY, Kernel, select
+from rung.wgsl.call import WORKGROUP
 
 Progress = Callable[[str], None]
 

@@ -16,13 +16,14 @@ from rung import __version__
 from rung.backends.base import Origin
 from rung.backends.cpu.backend import host_origin
 from rung.bench.machine import Limits
-from rung.bench.prepare import WORKGROUP, Prepared
+from rung.bench.prepare import Prepared
 from rung.bench.runner import Entry
 from rung.bench.shapes import letters
 from rung.bench.targets import activation_type, weight_name
 from rung.errors import KernelError
 from rung.registry import PARTS, Cost
 from rung.storage import F32
+from rung.wgsl.call import WORKGROUP
 
 READING = "reading"
 

@@ -105,9 +105,9 @@ def draft(
                 )
         constants = frozenset(decoder.constants)
         apply_rates(backends, chosen_devices)
+        costs = machine_costs(backends, graph, on_compile=on_compile)
         layers = wanted_layers(graph, backends, wishes, constants)
         homes = find_homes(graph, backends, wishes, constants)
-        costs = machine_costs(backends, graph, on_compile=on_compile)
         plans = {
             tokens: make_plan(
                 Problem(graph, backends, homes, batch_sizes(tokens, depth=depth), costs)

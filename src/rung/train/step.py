@@ -36,7 +36,7 @@ from rung.simd.target import host
 from rung.storage import F32, StoredTensor, stored
 from rung.train.memory import CHEAP
 from rung.train.update import Weight, update_graph
-from rung.tuning.probe import keep_speeds
+from rung.tuning.probe import use_measured
 
 Array = NDArray[np.float32]
 
@@ -263,7 +263,7 @@ class TrainStep:
 
     def limit_gops(self) -> float | None:
         """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
-        keep_speeds(self.device)
+        use_measured(self.device)
         seconds = self.device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
         return None if seconds is None else _MANY_FLOPS / seconds / 1e9
 

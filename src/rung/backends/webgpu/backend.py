@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ from rung.ops import load_kernels
 from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
 from rung.wgsl import Features
+from rung.wgsl.call import WORKGROUP
 
 NAME = "webgpu"
 
@@ -40,6 +42,8 @@ NAME = "webgpu"
 class WebGpuBackend(KernelBackend):
     """A GPU that --device names.
 
+    find_speeds: tells what it does at most. workgroups: threads of a workgroup by kernel, where
+    another number than the kernel's own was measured to be faster.
     Raises BackendError where there is none or it refuses, UsageError for a variable that is wrong.
     """
 
@@ -53,6 +57,7 @@ class WebGpuBackend(KernelBackend):
         self.gpu = Gpu(adapters.find(device))
         self.takes_f16 = self.gpu.features.f16
         self.find_speeds: Callable[[Gpu], Speeds] = measure
+        self.workgroups: Mapping[str, int] = {}
         self._selected: dict[object, Kernel | str] = {}
 
     @property
@@ -79,7 +84,10 @@ class WebGpuBackend(KernelBackend):
         found = self._selected[key]
         if isinstance(found, str):
             raise KernelError(found)
-        return found
+        size = self.workgroups.get(found.name)
+        if size is None or WORKGROUP not in found.options:
+            return found
+        return replace(found, options={**found.options, WORKGROUP: size})
 
     def _select(self, node: Node, tokens: int) -> Kernel:
         def usable(kernel: Kernel) -> bool:

@@ -24,6 +24,7 @@ from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
 from rung.wgsl import Call, Dispatch, Features
+from rung.wgsl.call import WORKGROUP
 from rung.wgsl.source import GIVEN, SIZES, Source, expand
 
 Chooser = Callable[[Node, int], Kernel]
@@ -294,7 +295,7 @@ class GpuProgram:
         parts = memory[tensor.root].parts if tensor is not None else (None,)
         for index, part in enumerate(parts):
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
-            call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
+            call = replace(call, tokens=tokens, workgroup=kernel.options.get(WORKGROUP, 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
                 shader = Shader(source, kernel.name, dispatch.shader)
