@@ -49,3 +49,7 @@ class KernelError(RungError):
 
 class GraphError(Exception):
     """A graph that `verify` refuses: a defect in Rung, so it keeps its traceback."""
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end by SIGTERM."""

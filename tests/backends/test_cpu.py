@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -211,19 +212,37 @@ def test_kernels_of_a_program_are_what_was_selected() -> None:
     np.testing.assert_allclose(*results, rtol=1e-6)
 
 
-def test_ctrl_c_waits_until_a_kernel_is_compiled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_wait_until_a_kernel_is_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(cache, "folder", lambda: tmp_path)
-    source = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfinished = True\n"
+    source = f"import os, signal\nos.kill(os.getpid(), signal.{name})\nfinished = True\n"
     module = cache.CachedModule("interrupted", source, ())
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    number = signal.Signals[name]
+    before = signal.signal(number, signal.default_int_handler)
     try:
         with pytest.raises(KeyboardInterrupt):
             module.load()
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)
     assert module.load().finished
+
+
+def test_the_second_compiler_ends_with_the_first(tmp_path: Path) -> None:
+    module = cache.CachedModule("endless", "import time\ntime.sleep(600)\n", ())
+    (tmp_path / "modules.json").write_text(json.dumps([(module.name, module.recipe)]))
+    command = [sys.executable, "-m", "rung.backends.cpu.compiling", str(tmp_path)]
+    environment = os.environ | {"RUNG_CACHE": str(tmp_path / "cache")}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as helper:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / module.name).exists():
+            assert time.monotonic() < deadline
+            assert helper.poll() is None
+            time.sleep(0.02)
+        helper.stdin.close()
+        assert helper.wait(timeout=60) == 1
+    assert not tmp_path.exists()
 
 
 def test_batches_may_have_other_threads_and_the_same_bits() -> None:

@@ -154,7 +154,8 @@ def test_going_on(command_line, data, tmp_path):
     assert command_line("train", "-o", out, "--resume").exit_code == 0
 
 
-def test_ctrl_c_saves(data, tmp_path):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_saves(data, tmp_path, name):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "rung", "train", data, "-o", out, "--config", SHAPES["llama"]]
     command += ["-B", 2, "-T", 8, "--steps", 100_000, "--val-every", 0, "--threads", 1]
@@ -164,13 +165,20 @@ def test_ctrl_c_saves(data, tmp_path):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + getattr(signal, name)
+    assert "finishing this step, then saving" in err
     assert f"stopped and saved; go on with: rung train --resume --out {out}" in err
     rows = read_rows(out / "metrics.jsonl")
     last = sorted((out / "checkpoints").iterdir())[-1]
     assert last.name == f"step-{rows[-1]['step']:08d}"
+
+
+def test_sigterm_before_the_first_step_ends(command_line, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("rung.train.session.begin", lambda *_, **__: signal.raise_signal(15))
+    result = command_line("train", data, "-o", tmp_path / "out", "--config", SHAPES["llama"])
+    assert result == (143, "", "")
 
 
 def test_without_matplotlib_the_curve_is_left_out(command_line, data, tmp_path, monkeypatch):

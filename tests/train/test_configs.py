@@ -99,5 +99,5 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_a_vocabulary_is_fitted(tmp_path: Path) -> None:
     path = write_tokenizer(tmp_path / "tokenizer.bin", *tiny_vocabulary())
-    config = fitted(config_named("gpt2:d6"), open_tokenizer(path, 300), multiple=64)
-    assert (config.vocab_size, config.bos_id, config.eos_ids) == (320, 1, (2,))
+    config = fitted(config_named("gpt2:d6"), open_tokenizer(path, 300))
+    assert (config.vocab_size, config.bos_id, config.eos_ids) == (300, 1, (2,))

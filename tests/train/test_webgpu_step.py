@@ -204,7 +204,7 @@ def test_weights_larger_than_a_binding(
     monkeypatch.setenv("RUNG_PIN", pins.replace("=", "/webgpu="))
     known = {"sequences": 2, "tokens": 8, "chunk_rows": 4}
     with _steps(model, **known) as (gpu, cpu):
-        table = gpu._weights["token_embd.weight"]
+        table = gpu._parameters.weights["token_embd.weight"]
         for buffer in (table.values, table.gradient, *table.moments):
             assert [part.rows for part in buffer.parts] == [128, 128, 44]
         for seed in (1, 2):

@@ -84,7 +84,7 @@ def test_programs_use_them() -> None:
     """The size is in the shader, and the logits are the same but for the order of sums."""
     logits = []
     for size in (None, 32, 256):
-        runner = plan_model(tiny_checkpoint(matrices="i8"), device="webgpu")
+        runner = plan_model(tiny_checkpoint(matrices="f16"), device="webgpu")
         backend = runner.backends[0]
         assert isinstance(backend, WebGpuBackend)
         nodes = [n for n in runner.executor.graph.nodes if n.op.name == "linear"]

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from rung.errors import RungError
+from rung.errors import RungError, Terminated
 
 # A wrong option or argument, as typer finds it. Which package this class is from depends on typer's
 # version, so it is taken from a class that typer exports.
@@ -18,6 +18,7 @@ _TyperError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
 INTERRUPTED = 130  # as a shell reports SIGINT: 128 + 2
+TERMINATED = 143  # as a shell reports SIGTERM: 128 + 15
 BROKEN_PIPE = 141  # as a shell reports SIGPIPE: 128 + 13
 
 
@@ -34,6 +35,8 @@ def exit_codes() -> Iterator[None]:
         _fail(str(error), error.exit_code)
     except _TyperError as error:
         _explain(error)
+    except Terminated:
+        _exit(TERMINATED)
     except KeyboardInterrupt:
         _exit(INTERRUPTED)
     except BrokenPipeError:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rung.cli import groups
-from rung.cli.errors import INTERRUPTED
-from rung.cli.interrupts import Interrupts
+from rung.cli.stop_requests import StopRequests, terminable
 from rung.cli.streams import note
 from rung.cli.train_options import (
     DataChoice,
@@ -69,7 +68,7 @@ def train(
     """Train a GPT-2 or Llama model, from nothing or from any that Rung loads.
 
     FOLDER is a model as soon as there is a checkpoint: rung generate FOLDER, rung convert FOLDER.
-    Ctrl-C finishes the step, saves and ends; --resume goes on.
+    Ctrl-C, or SIGTERM, finishes the step, saves and ends; --resume goes on. Ctrl-C twice ends now.
     """
     if out is None:
         raise UsageError("give the run a folder: --out FOLDER")
@@ -86,15 +85,16 @@ def train(
     from rung.cli.loading import compile_progress
 
     with (
+        terminable(),
         compile_progress(quiet=quiet) as compiling,
         _opened(out, told, compiling, resumed=resume) as session,
     ):
         compiling.stop()
-        ended = _run(session, tensorboard=tensorboard, quiet=quiet)
+        exit_code = _run(session, tensorboard=tensorboard, quiet=quiet)
         if not quiet:
-            _tell_end(session, ended=ended)
-    if not ended:
-        raise typer.Exit(INTERRUPTED)
+            _tell_end(session, ended=not exit_code)
+    if exit_code:
+        raise typer.Exit(exit_code)
 
 
 def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -> Session:
@@ -106,14 +106,19 @@ def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -
     return begin(TrainOptions(**told), out, on_compile=compiling)
 
 
-def _run(session: Session, *, tensorboard: bool, quiet: bool) -> bool:
-    """Trains to the end or the first Ctrl-C; whether it was the end."""
+def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
+    """Trains to the end, which is 0, or until a signal asks for one: 128 + it, as a shell says."""
     from rung.cli.train_progress import Quiet, Telling
     from rung.train.trainer import Trainer
 
-    with Interrupts() as interrupts, Quiet() if quiet else Telling(session) as reporter:
+    reporter = Quiet() if quiet else Telling(session)
+    requests = StopRequests(on_first=reporter.asked_to_stop, on_end=reporter.stopped_at_once)
+    with requests, reporter:
         trainer = Trainer(session, reporter, tensorboard=tensorboard)
-        return trainer.run(stop=lambda: interrupts.requested)
+        if trainer.run(stop=lambda: requests.signal is not None):
+            return 0
+    assert requests.signal is not None  # nothing else stops it
+    return 128 + requests.signal
 
 
 def _tell_end(session: Session, *, ended: bool) -> None:

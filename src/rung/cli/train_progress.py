@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -40,6 +41,12 @@ class Quiet:
     def saved(self, step: int, path: Path) -> None:
         """Nothing."""
 
+    def asked_to_stop(self, number: int) -> None:
+        """Nothing; as all that follows, from any thread."""
+
+    def stopped_at_once(self) -> None:
+        """Nothing."""
+
 
 class Telling(Quiet):
     """Says on stderr what a run does, a line for each thing."""
@@ -54,6 +61,7 @@ class Telling(Quiet):
         self._threads = options.threads or default_threads()
         self._multiplies = "bf16" if options.precision == "bfloat16" else "f32"
         self._gpu_gflops = session.step.limit_gops
+        self._kept = session.run.kept
         self._limit_gflops = 0.0
         self._last_s = 0.0
         self._first = True
@@ -105,6 +113,15 @@ class Telling(Quiet):
 
     def saved(self, step: int, path: Path) -> None:
         self._say(f"step {step}: saved {path}")
+
+    def asked_to_stop(self, number: int) -> None:
+        more = "; Ctrl-C once more ends at once" if number == signal.SIGINT else ""
+        self._say(f"finishing this step, then saving{more}")
+
+    def stopped_at_once(self) -> None:
+        if self._live is not None:
+            self._live.console.show_cursor()
+        self._say(f"stopped at once, nothing is saved now; {self._kept()}")
 
     def _say(self, line: str) -> None:
         if self._live is None:

@@ -5,7 +5,7 @@ values have one weight, gate and up another: one product, one gradient. `Packed`
 of a file make up each.
 
 B sequences, T tokens of each, X = B · T rows, D width, F hidden width, H query heads, G key/value
-heads, E rotation frequencies, V vocabulary, C chunks of R rows.
+heads, V vocabulary, C chunks of R rows.
 """
 
 from __future__ import annotations
@@ -16,14 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from rung import ops
 from rung.errors import UsageError
-from rung.graph.ir import Graph, Tensor
-from rung.models.config import Config, Rope, weight_shapes
-from rung.models.rope import rope_frequencies
+from rung.graph.ir import Tensor
+from rung.models.base import BaseDecoder
+from rung.models.config import Config, weight_shapes
 from rung.registry import Op
 from rung.storage import F32, I32
 
@@ -86,14 +83,13 @@ def check_trainable(config: Config) -> None:
         )
 
 
-class TrainableDecoder:
+class TrainableDecoder(BaseDecoder):
     """Builds the training graph of a Config for B sequences of T tokens.
 
     The graph's inputs are tokens, positions and targets [B·T] (a negative target does not count);
     its output is the mean loss [1]; its weights are states, named as `packed_weights` says, and the
-    rows of log-sum-exp of each layer's attention are states as well. `constants` holds what follows
-    from the Config, by name. precision: see PRODUCTS. Raises UsageError where the Config cannot be
-    trained.
+    rows of log-sum-exp of each layer's attention are states as well. precision: see PRODUCTS.
+    Raises UsageError where the Config cannot be trained.
     """
 
     def __init__(
@@ -106,92 +102,24 @@ class TrainableDecoder:
         precision: Precision = "float32",
     ) -> None:
         check_trainable(config)
-        self.config = config
-        self.graph = Graph("training")
-        self.constants: dict[str, NDArray[np.float32]] = {}
+        product = PRODUCTS[precision]
+        super().__init__("training", config, product=product, context_length=config.context_length)
         self._B, self._T, self._X = sequences, tokens, sequences * tokens
         self._chunks = _chunks(self._X, chunk_rows)
-        self._product = PRODUCTS[precision]
         for packed in packed_weights(config).values():
             self.graph.tensor(packed.name, packed.shape, "state", F32)
-        self._tokens, self._positions, self._targets = (
+        for name in ("tokens", "positions", "targets"):
             self.graph.tensor(name, (self._X,), "input", I32)
-            for name in ("tokens", "positions", "targets")
-        )
-        self._angles: Tensor | None = None
 
-    def build(self) -> Graph:
-        """The graph, verified."""
-        x_XD = self._embed()
-        for layer in range(self.config.n_layers):
-            x_XD = self._attention(layer, x_XD)
-            x_XD = self._feed_forward(layer, x_XD)
-        x_XD = self._norm("output_norm", x_XD, "result_norm")
-        self.graph.outputs.append(self._loss(x_XD))
-        self.graph.verify()
-        return self.graph
-
-    def _weight(self, name: str) -> Tensor | None:
-        return self.graph.tensors.get(name)
-
-    def _embed(self) -> Tensor:
+    def _attended(self, layer: int, normed_XD: Tensor) -> Tensor:
         g, c = self.graph, self.config
-        x_XD = g.add(
-            ops.embedding, self._tokens, self._weight("token_embd.weight"), name="inp_embd"
-        )
-        if c.embedding_scale != 1:
-            x_XD = g.add(ops.scale, x_XD, name="inp_scaled", factor=c.embedding_scale)
-        if c.rope is None:
-            table = self._weight("position_embd.weight")
-            p_XD = g.add(ops.embedding, self._positions, table, name="inp_pos")
-            return g.add(ops.add, x_XD, p_XD, name="inp_sum")
-        self._angles = self._angles_of(c.rope)
-        return x_XD
-
-    def _angles_of(self, rope: Rope) -> Tensor:
-        values = rope_frequencies(rope, self.config.context_length).astype(np.float32)
-        self.constants["rope_frequencies"] = values
-        return self.graph.add(
-            ops.rope_angles,
-            self._positions,
-            self.graph.tensor("rope_frequencies", values.shape, "weight", F32),
-            name="rope_angles",
-            scale=float(rope.attention_factor),
-        )
-
-    def _norm(self, weight: str, x_XD: Tensor, name: str) -> Tensor:
-        w_D, b_D = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
-        eps = self.config.norm_eps
-        if self.config.norm == "layer":
-            return self.graph.add(ops.layer_norm, x_XD, w_D, b_D, name=name, eps=eps)
-        return self.graph.add(ops.rms_norm, x_XD, w_D, name=name, eps=eps)
-
-    def _linear(self, weight: str, x: Tensor, name: str, residual: Tensor | None = None) -> Tensor:
-        w_NK, b_N = self._weight(f"{weight}.weight"), self._weight(f"{weight}.bias")
-        return self.graph.add(self._product, x, w_NK, b_N, residual, name=name)
-
-    def _back_to_stream(
-        self, weight: str, norm: str, x: Tensor, stream: Tensor, *names: str
-    ) -> Tensor:
-        """A product added to the residual stream, at once where no norm comes between.
-
-        names: of the product, of its norm, and of the sum.
-        """
-        if not self.config.post_norms:
-            return self._linear(weight, x, names[2], stream)
-        projected = self._norm(norm, self._linear(weight, x, names[0]), names[1])
-        return self.graph.add(ops.add, projected, stream, name=names[2])
-
-    def _attention(self, layer: int, x_XD: Tensor) -> Tensor:
-        g, c = self.graph, self.config
-        block, H, M = f"blk.{layer}", c.n_heads, c.n_heads + 2 * c.n_kv_heads
-        normed = self._norm(f"{block}.attn_norm", x_XD, f"attn_norm-{layer}")
-        qkv = self._linear(f"{block}.attn_qkv", normed, f"QKVcur-{layer}")
+        H, M = c.n_heads, c.n_heads + 2 * c.n_kv_heads
+        qkv = self._linear(f"blk.{layer}.attn_qkv", normed_XD, f"QKVcur-{layer}")
         if c.rope is not None:
             heads_XMD = g.view(qkv, (self._X, M, c.head_dim))
             qkv = g.add(
                 ops.rope_heads,
-                *(heads_XMD, self._angles),
+                *(heads_XMD, self._angles_of(c.rope)),
                 name=f"QKVrope-{layer}",
                 layout=c.rope.layout,
                 heads=H + c.n_kv_heads,
@@ -204,47 +132,37 @@ class TrainableDecoder:
             name=f"kqv-{layer}",
             scale=float(c.attention_scale or 1 / math.sqrt(c.head_dim)),
         )
-        return self._back_to_stream(
-            *(f"{block}.attn_output", f"{block}.post_attention_norm"),
-            *(g.view(attended, (self._X, H * c.head_dim)), x_XD),
-            *(f"attn_out-{layer}", f"attn_post_norm-{layer}", f"ffn_inp-{layer}"),
-        )
+        return g.view(attended, (self._X, H * c.head_dim))
 
-    def _feed_forward(self, layer: int, x_XD: Tensor) -> Tensor:
-        block = f"blk.{layer}"
-        normed = self._norm(f"{block}.ffn_norm", x_XD, f"ffn_norm-{layer}")
+    def _hidden(self, layer: int, normed_XD: Tensor) -> Tensor:
         if self.config.mlp == "gelu":
-            up = self._linear(f"{block}.ffn_up", normed, f"ffn_up-{layer}")
-            hidden = self.graph.add(ops.gelu, up, name=f"ffn_gelu-{layer}")
-        else:
-            pair = self._linear(f"{block}.ffn_gate_up", normed, f"ffn_gate_up-{layer}")
-            hidden = self.graph.add(ops.swiglu_pair, pair, name=f"ffn_swiglu-{layer}")
-        return self._back_to_stream(
-            *(f"{block}.ffn_down", f"{block}.post_ffw_norm", hidden, x_XD),
-            *(f"ffn_out-{layer}", f"ffn_post_norm-{layer}", f"l_out-{layer}"),
-        )
+            up_XF = self._linear(f"blk.{layer}.ffn_up", normed_XD, f"ffn_up-{layer}")
+            return self.graph.add(ops.gelu, up_XF, name=f"ffn_gelu-{layer}")
+        pair = self._linear(f"blk.{layer}.ffn_gate_up", normed_XD, f"ffn_gate_up-{layer}")
+        return self.graph.add(ops.swiglu_pair, pair, name=f"ffn_swiglu-{layer}")
 
-    def _loss(self, x_XD: Tensor) -> Tensor:
+    def _output(self, x_XD: Tensor) -> Tensor:
         """The mean loss, a chunk of rows at a time."""
-        g, c = self.graph, self.config
-        head = self._weight("token_embd.weight" if c.tied_output else "output.weight")
+        g = self.graph
+        x_XD = self._norm("output_norm", x_XD, "result_norm")
+        targets_X = g.tensors["targets"]
         rows = self._X // self._chunks
-        x_CRD = None if self._chunks == 1 else g.view(x_XD, (self._chunks, rows, c.dim))
+        x_CRD = None if self._chunks == 1 else g.view(x_XD, (self._chunks, rows, self.config.dim))
         loss = None
         for index in range(self._chunks):
             suffix = f"-{index}" if x_CRD else ""
             x_RD = x_XD
             if x_CRD is not None:
                 x_RD = g.add(ops.chunk, x_CRD, name=f"result_rows{suffix}", index=index)
-            logits_RV = g.add(self._product, x_RD, head, name=f"result_output{suffix}")
+            logits_RV = self._logits(x_RD, f"result_output{suffix}")
             losses_R = g.add(
                 ops.cross_entropy,
-                *(logits_RV, self._targets),
+                *(logits_RV, targets_X),
                 name=f"losses{suffix}",
                 first=index * rows,
             )
             name = LOSS if index == self._chunks - 1 else f"loss{suffix}"
-            loss = g.add(ops.mean_loss, losses_R, self._targets, loss, name=name)
+            loss = g.add(ops.mean_loss, losses_R, targets_X, loss, name=name)
         assert loss is not None
         return loss
 

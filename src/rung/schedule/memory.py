@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rung.backends.base import Arena, Backend, Buffer
 from rung.graph.ir import Graph, Tensor, concrete
@@ -134,24 +135,14 @@ def share(every: Iterable[Lifetime]) -> MemoryPlan:
 
     Source: Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020.
     """
-    offsets: dict[Tensor, int] = {}
-    placed: list[tuple[int, int, Lifetime]] = []  # offset, end, lifetime
-    lives = sorted(every, key=lambda life: (-life.size_bytes, life.first))
-    for life in lives:
-        meets = sorted(
-            (start, end)
-            for start, end, other in placed
-            if other.first <= life.last and life.first <= other.last
-        )
-        offset = 0
-        for start, end in meets:
-            if offset + life.size_bytes <= start:
-                break
-            offset = max(offset, end)
-        offsets[life.tensor] = offset
-        placed.append((offset, offset + life.size_bytes, life))
-    size = max((end for _, end, _ in placed), default=0)
-    return MemoryPlan(offsets, size, sum(life.size_bytes for life in lives))
+    lives = _largest_first(every)
+    sizes = np.array([life.size_bytes for life in lives], np.int64)
+    starts, ends = np.zeros((2, len(lives)), np.int64)
+    for i, meets in enumerate(_meetings(lives)):
+        starts[i] = _lowest_gap(starts[:i][meets], ends[:i][meets], sizes[i])
+        ends[i] = starts[i] + sizes[i]
+    offsets = {life.tensor: int(start) for life, start in zip(lives, starts, strict=True)}
+    return MemoryPlan(offsets, int(ends.max(initial=0)), int(sizes.sum()))
 
 
 def share_whole(every: Iterable[Lifetime]) -> MemoryPlan:
@@ -160,21 +151,47 @@ def share_whole(every: Iterable[Lifetime]) -> MemoryPlan:
     Each takes the smallest place that is free while it lives; the largest tensors come first, so no
     place ever grows.
     """
-    places: list[list[Lifetime]] = []
-    lives = sorted(every, key=lambda life: (-life.size_bytes, life.first))
-    for life in lives:
-        for place in reversed(places):
-            if all(other.last < life.first or life.last < other.first for other in place):
-                place.append(life)
-                break
-        else:
-            places.append([life])
-    offsets: dict[Tensor, int] = {}
+    lives = _largest_first(every)
+    places = np.zeros(len(lives), np.int64)
+    starts: list[int] = []  # of each place, the largest first
     size = 0
-    for place in places:
-        offsets |= {life.tensor: size for life in place}
-        size += max(place[0].size_bytes, ALIGNMENT)  # nothing at all has a place, too
+    for i, meets in enumerate(_meetings(lives)):
+        is_free = np.ones(len(starts), np.bool_)
+        is_free[places[:i][meets]] = False
+        free = np.flatnonzero(is_free)
+        places[i] = free[-1] if len(free) else len(starts)
+        if not len(free):
+            starts.append(size)
+            size += max(lives[i].size_bytes, ALIGNMENT)  # nothing at all has a place, too
+    offsets = {life.tensor: starts[place] for life, place in zip(lives, places, strict=True)}
     return MemoryPlan(offsets, size, sum(life.size_bytes for life in lives))
+
+
+def _largest_first(every: Iterable[Lifetime]) -> list[Lifetime]:
+    return sorted(every, key=lambda life: (-life.size_bytes, life.first))
+
+
+def _meetings(lives: Sequence[Lifetime]) -> Iterator[NDArray[np.bool_]]:
+    """For each lifetime, which of those before it meet it.
+
+    All pairs, so in arrays: of the 14,600 tensors of a GPT-2's step of 2^19 tokens, Python's own
+    loops took 7.7 s to make a plan, and these 0.5 s (Zen 5).
+    """
+    first = np.array([life.first for life in lives], np.int64)
+    last = np.array([life.last for life in lives], np.int64)
+    for i in range(len(lives)):
+        yield (first[:i] <= last[i]) & (first[i] <= last[:i])
+
+
+def _lowest_gap(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], size_bytes: np.int64
+) -> np.int64:
+    """The lowest offset at which so many bytes lie between these spans, or after all of them."""
+    order = np.argsort(starts)
+    free_from = np.maximum.accumulate(np.append(0, ends[order]))
+    fits = np.append(free_from[:-1] + size_bytes <= starts[order], True)
+    lowest: np.int64 = free_from[np.argmax(fits)]
+    return lowest
 
 
 def _size(tensor: Tensor, sizes: Mapping[str, int], alignment: int) -> int:

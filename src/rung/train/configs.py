@@ -63,14 +63,15 @@ def config_named(name: str) -> Config:
     )
 
 
-def fitted(config: Config, tokenizer: Tokenizer, *, multiple: int = 1) -> Config:
-    """The same shape with the vocabulary of a tokenizer, and its tokens that begin and end texts.
-
-    multiple: the embedding's rows are rounded up to one, which kernels may like better.
-    """
-    rows = -(-tokenizer.vocab_size // multiple) * multiple
+def fitted(config: Config, tokenizer: Tokenizer) -> Config:
+    """The same shape with a tokenizer's vocabulary, and its tokens that begin and end texts."""
     ends = tokenizer.eos_ids or ({tokenizer.eos_id} if tokenizer.eos_id is not None else ())
-    return replace(config, vocab_size=rows, bos_id=tokenizer.bos_id, eos_ids=tuple(sorted(ends)))
+    return replace(
+        config,
+        vocab_size=tokenizer.vocab_size,
+        bos_id=tokenizer.bos_id,
+        eos_ids=tuple(sorted(ends)),
+    )
 
 
 def _depth(base: str) -> int | None:

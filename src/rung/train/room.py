@@ -12,14 +12,15 @@ from rung.train.memory import memory_bytes
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
-_PLANNED = 1 << 14
+_PLANNED = 1 << 16
 
 
 def needed_bytes(config: Config, *, batch_size: int, seq_len: int, recompute: bool) -> int:
     """Bytes of parameters, gradients, moments and activations of a step.
 
     Activations of more than _PLANNED tokens are told from those of two smaller batches, which lie
-    on a line: a plan takes time with the square of its chunks, 48 s for 2^19 tokens (Zen 5).
+    on a line: a plan takes 0.1 s for 2^16 tokens and 1.4 s for 2^19 (Zen 5), several are made to
+    find one that fits, and that of a batch a typing error asked for would itself fill the memory.
     """
 
     def bytes_of(sequences: int) -> int:

@@ -6,59 +6,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rung.backends.base import HOST, Arena, Backend, Buffer, Compiling
+from rung.backends.base import Backend, Compiling
 from rung.backends.choose import Devices, open_backends
 from rung.errors import UsageError
-from rung.graph.grad import LOSS_GRADIENT, differentiate
-from rung.graph.ir import Graph, Tensor
-from rung.models.config import Config, weight_shapes
-from rung.models.trainable import (
-    CHUNK_ROWS,
-    LOSS,
-    PRODUCTS,
-    Precision,
-    TrainableDecoder,
-    packed_weights,
-)
-from rung.ops.optimizer.op import Numbers
+from rung.graph.grad import LOSS_GRADIENT
+from rung.models.config import Config
+from rung.models.trainable import CHUNK_ROWS, PRODUCTS, Precision, TrainableDecoder
 from rung.registry import Cost
-from rung.schedule.costs import MachineCosts
-from rung.schedule.execute import Executor, Started
-from rung.schedule.problem import Home
+from rung.schedule.execute import Started
 from rung.schedule.profile.runs import Profile
 from rung.simd.target import host
-from rung.storage import F32, StoredTensor, stored
+from rung.storage import F32
 from rung.train.memory import CHEAP
-from rung.train.update import Weight, update_graph
+from rung.train.parameters import Array, Parameters, check_weights, is_matrix
+from rung.train.programs import ProgramName, Programs
+from rung.train.update import AdamW
 from rung.tuning.probe import use_measured
 
-Array = NDArray[np.float32]
+__all__ = ["AdamW", "Tokens", "TrainStep", "check_precision", "is_matrix"]
 
 Tokens = tuple[NDArray[np.int32], NDArray[np.int32]]
 """Tokens and targets of a batch, [B, T] each."""
 
 _MANY_FLOPS = 1e15  # beside which the start of a kernel is nothing
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdamW:
-    """The optimizer's constants. weight_decay holds for matrices, or what `decays` says."""
-
-    beta1: float = 0.9
-    beta2: float = 0.95
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
-
-
-def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
-    """What decays by default: matrices, embeddings among them; not biases nor norms."""
-    return len(shape) > 1
 
 
 def check_precision(precision: str, device: str = "cpu") -> None:
@@ -72,15 +46,6 @@ def check_precision(precision: str, device: str = "cpu") -> None:
             "training in bfloat16 needs a processor with AVX512-BF16, which this one has not, or "
             "RUNG_CPU_FEATURES switches it off: train in float32"
         )
-
-
-@dataclass
-class _Programs:
-    """The executors, made when they are first needed: they share states and activations' memory."""
-
-    states: dict[str, Buffer] = field(default_factory=dict)
-    arenas: dict[str, list[Arena]] = field(default_factory=dict)
-    made: dict[str, Executor] = field(default_factory=dict)
 
 
 class TrainStep:
@@ -132,35 +97,35 @@ class TrainStep:
         self.optimizer = optimizer or AdamW()
         self.steps = 0
         self._B, self._T = sequences, tokens
-        self._shapes = weight_shapes(config)
-        _check_weights(self._shapes, weights)
+        check_weights(config, weights)
         if sequences < 1 or not 1 <= tokens <= config.context_length:
             raise UsageError(
                 f"a batch of {sequences} sequences of {tokens} tokens: expected at least one of "
                 f"1 to {config.context_length} tokens, the model's context"
             )
         check_precision(precision, device)
-        self._recompute = recompute
-        self._on_compile = on_compile
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)
-        self._programs = _Programs()
         devices = Devices(device=device, threads=threads, blas="none")
         self._backends: list[Backend] = open_backends(devices)
         try:
-            self._decoder = TrainableDecoder(
+            decoder = TrainableDecoder(
                 config,
                 sequences=sequences,
                 tokens=tokens,
                 chunk_rows=min(chunk_rows, self._most_rows()),
                 precision=precision,
             )
-            self._forward = self._decoder.build()
-            self._weights = self._allocate(decays)
-            self._holder = {part: w for w in self._weights.values() for part in w.packed.rows}
+            self._parameters = Parameters(config, self.device, decays)
+            self._programs = Programs(
+                *(decoder, self._parameters, self._backends),
+                rows=sequences * tokens,
+                recompute=CHEAP if recompute else (),
+                on_compile=on_compile,
+            )
             for name, values in weights.items():
                 self.set_parameter(name, values)
         except BaseException:
-            self.close()
+            self._close_backends()
             raise
 
     # ── a step ────────────────────────────────────────────────────────────────────────────────────
@@ -184,12 +149,12 @@ class TrainStep:
 
     def loss(self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]) -> float:
         """The mean loss alone, for validation; gradients stay as they are."""
-        return _first(self._start("loss", self._inputs(tokens_BT, targets_BT)))
+        return _first(self._programs.start("loss", self._inputs(tokens_BT, targets_BT)))
 
     def norm(self, *, scale: float = 1.0) -> float:
         """The norm of all gradients together, times `scale`."""
-        numbers = self._numbers(learning_rate=0.0, clip=0.0, scale=scale, step=1)
-        return _first(self._start("norm", {"numbers": numbers}))
+        numbers = self.optimizer.numbers(learning_rate=0.0, clip=0.0, scale=scale, step=1)
+        return _first(self._programs.start("norm", {"numbers": numbers}))
 
     def update(self, *, learning_rate: float, clip: float = 0.0, scale: float = 1.0) -> float:
         """One step of AdamW with the gradients, and their norm as it was before clipping.
@@ -219,35 +184,34 @@ class TrainStep:
     @property
     def names(self) -> list[str]:
         """Every parameter, in the order of a file."""
-        return list(self._shapes)
+        return self._parameters.names
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a parameter, and of its gradient and moments."""
-        if name not in self._shapes:
-            raise UsageError(f"no parameter {name!r}; there are: {', '.join(self._shapes)}")
-        return self._shapes[name]
+        return self._parameters.shape(name)
 
     def parameter(self, name: str) -> Array:
         """A copy of a parameter."""
-        return self._read(name, self._weight(name).values)
+        return self._parameters.read(name, self._parameters.weight(name).values)
 
     def gradient(self, name: str) -> Array:
         """A copy of a parameter's gradient, as the last `loss_and_gradients` left it."""
-        return self._read(name, self._weight(name).gradient)
+        return self._parameters.read(name, self._parameters.weight(name).gradient)
 
     def moments(self, name: str) -> tuple[Array, Array]:
         """Copies of a parameter's running means of its gradient and of the gradient's square."""
-        first, second = self._weight(name).moments
-        return self._read(name, first), self._read(name, second)
+        first, second = self._parameters.weight(name).moments
+        return self._parameters.read(name, first), self._parameters.read(name, second)
 
     def set_parameter(self, name: str, values: Array) -> None:
         """Sets a parameter. Raises UsageError for another shape."""
-        self._write(name, self._weight(name).values, values)
+        self._parameters.write(name, self._parameters.weight(name).values, values)
 
     def set_moments(self, name: str, first: Array, second: Array) -> None:
         """Sets a parameter's moments. Raises UsageError for another shape."""
-        for buffer, values in zip(self._weight(name).moments, (first, second), strict=True):
-            self._write(name, buffer, values)
+        buffers = self._parameters.weight(name).moments
+        for buffer, values in zip(buffers, (first, second), strict=True):
+            self._parameters.write(name, buffer, values)
 
     # ── what it runs on ───────────────────────────────────────────────────────────────────────────
 
@@ -258,8 +222,8 @@ class TrainStep:
 
     def prepare(self) -> None:
         """Makes the programs of a step now: what has no room is known then."""
-        for program in ("gradients", "update"):
-            self._executor(program)
+        self._programs.executor("gradients")
+        self._programs.executor("update")
 
     def limit_gops(self) -> float | None:
         """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
@@ -271,27 +235,24 @@ class TrainStep:
 
     def describe(self) -> dict[str, int]:
         """Bytes of parameters, gradients, moments, and of activations of the programs so far."""
-        total = sum(w.values.size_bytes for w in self._weights.values())
-        arenas = [arena for each in self._programs.arenas.values() for arena in each]
+        total = self._parameters.size_bytes
         return {
             "parameters": total,
             "gradients": total,
             "moments": 2 * total,
-            "activations": sum(arena.size_bytes for arena in arenas),
+            "activations": self._programs.activation_bytes,
         }
 
-    def profile(self, program: str = "gradients") -> Profile:
-        """Collects what runs of a program take from now on: "gradients", "update", "loss" …"""
-        executor = self._executor(program)
+    def profile(self, program: ProgramName = "gradients") -> Profile:
+        """Collects what runs of a program take from now on."""
+        executor = self._programs.executor(program)
         executor.profile = Profile()
         return executor.profile
 
     def close(self) -> None:
         """Ends the threads and lets go of all memory."""
-        self._programs = _Programs()
-        for backend in self._backends:
-            backend.close()
-        self._backends = []
+        self._programs.close()
+        self._close_backends()
 
     def __enter__(self) -> TrainStep:
         return self
@@ -300,6 +261,11 @@ class TrainStep:
         self.close()
 
     # ── inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def _close_backends(self) -> None:
+        for backend in self._backends:
+            backend.close()
+        self._backends = []
 
     def _gradients(
         self,
@@ -311,7 +277,7 @@ class TrainStep:
     ) -> Started:
         inputs = self._inputs(tokens_BT, targets_BT)
         inputs[LOSS_GRADIENT] = np.array([scale], np.float32).view(np.int32)
-        return self._start("accumulate" if accumulate else "gradients", inputs)
+        return self._programs.start("accumulate" if accumulate else "gradients", inputs)
 
     def _each(self, batches: Sequence[Tokens]) -> list[Started]:
         """Starts the gradients of the mean of some batches."""
@@ -321,58 +287,18 @@ class TrainStep:
         ]
 
     def _update(self, *, learning_rate: float, clip: float, scale: float) -> Started:
-        numbers = self._numbers(
+        numbers = self.optimizer.numbers(
             learning_rate=learning_rate, clip=clip, scale=scale, step=self.steps + 1
         )
-        started = self._start("update", {"numbers": numbers})
+        started = self._programs.start("update", {"numbers": numbers})
         self.steps += 1
         return started
-
-    def _allocate(self, decays: Callable[[str, tuple[int, ...]], bool]) -> dict[str, Weight]:
-        found = {}
-        for packed in packed_weights(self.config).values():
-            wishes = {decays(part, self._shapes[part]) for part in packed.rows}
-            if len(wishes) > 1:
-                raise UsageError(
-                    f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
-                )
-            new = [self.device.allocate(F32, packed.shape) for _ in range(4)]
-            states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
-            self._programs.states |= dict(zip(states, new, strict=True))
-            values, gradient, *moments = new
-            first, second = moments
-            found[packed.name] = Weight(packed, values, gradient, (first, second), wishes.pop())
-        return found
 
     def _most_rows(self) -> int:
         """Rows of logits that the device holds in one piece; without a limit all."""
         most = self.device.largest_bytes
         rows = self._B * self._T
         return rows if most is None else max(1, most // F32.size_bytes((self.config.vocab_size,)))
-
-    def _weight(self, name: str) -> Weight:
-        self.shape(name)
-        return self._holder[name]
-
-    def _read(self, name: str, buffer: Buffer) -> Array:
-        packed = self._holder[name].packed
-        whole = stored(np.empty(packed.shape, np.float32))
-        self.device.read(buffer, whole, packed.shape)
-        first, after = packed.rows[name]
-        values = whole.float32()
-        return values if len(packed.rows) == 1 else values[first:after].copy()
-
-    def _write(self, name: str, buffer: Buffer, values: Array) -> None:
-        if values.shape != self.shape(name):
-            raise UsageError(f"{name} has shape {values.shape}, expected {self.shape(name)}")
-        packed = self._holder[name].packed
-        first, after = packed.rows[name]
-        whole = stored(np.array(values, np.float32, order="C"))
-        if len(packed.rows) > 1:
-            whole = stored(np.empty(packed.shape, np.float32))
-            self.device.read(buffer, whole, packed.shape)
-            cast(Array, whole.planes[0])[first:after] = values
-        self.device.write(buffer, whole, packed.shape)
 
     def _inputs(
         self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]
@@ -389,66 +315,6 @@ class TrainStep:
             inputs[name] = np.ascontiguousarray(array, np.int32).reshape(-1)
         return inputs
 
-    def _numbers(
-        self, *, learning_rate: float, clip: float, scale: float, step: int
-    ) -> NDArray[np.int32]:
-        o = self.optimizer
-        values = {
-            Numbers.GRADIENT_SCALE: scale,
-            Numbers.CLIP: clip,
-            Numbers.LEARNING_RATE: learning_rate,
-            Numbers.BETA1: o.beta1,
-            Numbers.BETA2: o.beta2,
-            Numbers.EPSILON: o.epsilon,
-            Numbers.WEIGHT_DECAY: o.weight_decay,
-            Numbers.CORRECTION1: 1 - o.beta1**step,
-            Numbers.CORRECTION2: 1 - o.beta2**step,
-        }
-        return np.array([values[number] for number in Numbers], np.float32).view(np.int32)
-
-    def _start(self, program: str, inputs: Mapping[str, NDArray[np.int32]]) -> Started:
-        return self._executor(program).start(inputs, {"T": self._B * self._T})
-
-    def _executor(self, program: str) -> Executor:
-        if program not in self._programs.made:
-            self._programs.made[program] = self._make(program)
-        return self._programs.made[program]
-
-    def _make(self, program: str) -> Executor:
-        graph = self._graph(program)
-        constants = self._decoder.constants
-        weights: dict[Tensor, StoredTensor] = {
-            tensor: stored(constants[tensor.name]) for tensor in graph.of_role("weight")
-        }
-        home = Home(self.device, "training")
-        states = graph.of_role("state")
-        executor = Executor(
-            graph,
-            self._backends,
-            weights,
-            {"T": self._B * self._T},
-            homes={} if home.backend.memory == HOST else dict.fromkeys(states, home),
-            costs=MachineCosts(),
-            on_compile=self._on_compile,
-            states=self._programs.states,
-            arenas=self._programs.arenas,
-        )
-        executor.prepare([{"T": self._B * self._T}])
-        return executor
-
-    def _graph(self, program: str) -> Graph:
-        if program == "loss":
-            return self._forward
-        if program in ("gradients", "accumulate"):
-            return differentiate(
-                self._forward,
-                self._forward.tensors[LOSS],
-                self._weights,
-                accumulate=program == "accumulate",
-                recompute=CHEAP if self._recompute else (),
-            ).graph
-        return update_graph(list(self._weights.values()), moves=program == "update")
-
 
 def _first(started: Started) -> float:
     """The number that a program gives, or the first of them."""
@@ -457,12 +323,3 @@ def _first(started: Started) -> float:
 
 def _mean(started: Sequence[Started]) -> float:
     return math.fsum(map(_first, started)) / len(started)
-
-
-def _check_weights(shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, Array]) -> None:
-    if set(shapes) != set(weights):
-        wrong = sorted(set(shapes) ^ set(weights))
-        raise UsageError(f"weights that are missing or not known: {', '.join(wrong[:5])}")
-    for name, shape in shapes.items():
-        if weights[name].shape != shape:
-            raise UsageError(f"{name} has shape {weights[name].shape}, expected {shape}")

@@ -1,4 +1,4 @@
-"""The graph of an update: the norm of all gradients, and AdamW for each trained tensor."""
+"""An update: the norm of all gradients, and AdamW for each trained tensor, as a graph."""
 
 # S tensors with C partial sums each, P numbers, F = 2: norm and factor, N values of a tensor
 
@@ -8,23 +8,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rung import ops
-from rung.backends.base import Buffer
 from rung.graph.ir import Graph, Tensor
-from rung.models.trainable import Packed
 from rung.ops.optimizer.op import PARTIAL_SUMS, Numbers
+from rung.train.parameters import Weight
 
 
-@dataclass(frozen=True)
-class Weight:
-    """Where a trained tensor lives: values, gradient, moments."""
+@dataclass(frozen=True, kw_only=True)
+class AdamW:
+    """The optimizer's constants. weight_decay holds for matrices, or what `decays` says."""
 
-    packed: Packed
-    values: Buffer
-    gradient: Buffer
-    moments: tuple[Buffer, Buffer]
-    decays: bool
+    beta1: float = 0.9
+    beta2: float = 0.95
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+
+    def numbers(
+        self, *, learning_rate: float, clip: float, scale: float, step: int
+    ) -> NDArray[np.int32]:
+        """The `numbers` [P] of an update, as the bits that an input has; steps count from 1."""
+        values = {
+            Numbers.GRADIENT_SCALE: scale,
+            Numbers.CLIP: clip,
+            Numbers.LEARNING_RATE: learning_rate,
+            Numbers.BETA1: self.beta1,
+            Numbers.BETA2: self.beta2,
+            Numbers.EPSILON: self.epsilon,
+            Numbers.WEIGHT_DECAY: self.weight_decay,
+            Numbers.CORRECTION1: 1 - self.beta1**step,
+            Numbers.CORRECTION2: 1 - self.beta2**step,
+        }
+        return np.array([values[number] for number in Numbers], np.float32).view(np.int32)
 
 
 def update_graph(weights: Sequence[Weight], *, moves: bool) -> Graph:

@@ -29,6 +29,8 @@ _FAMILIES = {
     "K_BLOCKS": ("q4_k", "q5_k"),
     "IN_ORDER": ("f32", "f16", "bf16", "i8", "i8_g", "q8_0"),
 }
+IN_BYTES = ("i8", "i8_g", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")
+"""Types whose values are bytes or less, times scales: they meet activations in digits."""
 
 
 def form_of(kind: StorageType) -> str:
@@ -67,4 +69,5 @@ def unit_constants(name: str, kind: StorageType) -> dict[str, Constant]:
     known = type_constants(kind)
     known |= {key: True for key, forms in _FAMILIES.items() if form_of(kind) in forms}
     known["QUADS"] = unit_of(kind) // 4
+    known["PAIRS"] = unit_of(kind) // 8
     return {f"{name}_{key}": value for key, value in known.items()}

@@ -17,6 +17,13 @@
 //     fn TENSOR_dot_unit(row, unit, x: TENSOR_Values) -> f32  the sum of their products
 //     fn TENSOR_finished(row, sum) -> f32                     what the sum over a row's units stands for
 //
+// Where DIGITS is true, of types of 8 bits and fewer, with digits.wgsl before it:
+//
+//     struct TENSOR_Digits                                    activations in digits
+//     fn TENSOR_digits(x: TENSOR_Values, per_step) -> TENSOR_Digits
+//     fn TENSOR_raw(row, unit) -> TENSOR_Raw                  what is stored of a unit, or most of it
+//     fn TENSOR_dot_digits(row, unit, w: TENSOR_Raw, x: TENSOR_Digits) -> f32    as dot_unit, in steps
+//
 // `values` and `dot_unit` leave out what is the same for a whole row, which is i8's scale alone:
 // `finished` multiplies by it, and changes nothing for other types.
 
@@ -27,6 +34,29 @@ fn TENSOR_half(word: u32, index: u32) -> f32 {
     let both = unpack2x16float(word);
     return select(both.x, both.y, (index & 1u) == 1u);
 }
+
+#if DIGITS
+// `sums`: of each two quads, in steps.
+struct TENSOR_Digits {
+    quads: array<vec3<u32>, TENSOR_QUADS>,
+    sums: array<f32, TENSOR_PAIRS>,
+}
+
+fn TENSOR_digits(x: TENSOR_Values, per_step: f32) -> TENSOR_Digits {
+    return TENSOR_Digits(
+        array<vec3<u32>, TENSOR_QUADS>(
+#repeat i TENSOR_QUADS
+            digits_of(per_step * x[i]),
+#end
+        ),
+        array<f32, TENSOR_PAIRS>(
+#repeat p TENSOR_PAIRS
+            per_step * dot(vec4(1.0), x[2u * p] + x[2u * p + 1u]),
+#end
+        ),
+    );
+}
+#endif
 
 #if TENSOR_F32
 var<storage, read> TENSOR: array<vec4<f32>>;
@@ -116,6 +146,19 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let first = dot(TENSOR_signed(w.x), TENSOR_DOWN * x[0]);
     return TENSOR_scale(row, unit) * (first + dot(TENSOR_signed(w.y), TENSOR_DOWN * x[1]));
 }
+
+#if DIGITS
+alias TENSOR_Raw = vec2<u32>;
+
+fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
+    return TENSOR[row * TENSOR_UNITS + unit];
+}
+
+fn TENSOR_dot_digits(row: u32, unit: u32, w: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
+    let sums = digit_sums(w.x, x.quads[0]) + digit_sums(w.y, x.quads[1]);
+    return TENSOR_scale(row, unit) * steps_of(sums);
+}
+#endif
 #endif
 
 #if TENSOR_I8
@@ -146,15 +189,17 @@ fn TENSOR_scale(row: u32, unit: u32) -> f32 {
 }
 
 // Byte j of a block holds value j in its low and value j + 16 in its high half; a unit is 8 bytes.
+fn TENSOR_words(w: vec2<u32>) -> vec4<u32> {
+    return vec4(w, w >> vec2(4u)) & vec4(0x0f0f0f0fu);
+}
+
 fn TENSOR_levels(row: u32, unit: u32) -> TENSOR_Values {
-    let w = TENSOR[row * TENSOR_UNITS + unit];
-    let low = w & vec2(0x0f0f0f0fu);
-    let high = (w >> vec2(4u)) & vec2(0x0f0f0f0fu);
+    let words = TENSOR_words(TENSOR[row * TENSOR_UNITS + unit]);
     return TENSOR_Values(
-        TENSOR_bytes(low.x) - vec4(8.0),
-        TENSOR_bytes(low.y) - vec4(8.0),
-        TENSOR_bytes(high.x) - vec4(8.0),
-        TENSOR_bytes(high.y) - vec4(8.0),
+        TENSOR_bytes(words.x) - vec4(8.0),
+        TENSOR_bytes(words.y) - vec4(8.0),
+        TENSOR_bytes(words.z) - vec4(8.0),
+        TENSOR_bytes(words.w) - vec4(8.0),
     );
 }
 
@@ -169,6 +214,21 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let sum = dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3]);
     return TENSOR_scale(row, unit) * sum;
 }
+
+#if DIGITS
+alias TENSOR_Raw = vec2<u32>;
+
+fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
+    return TENSOR[row * TENSOR_UNITS + unit];
+}
+
+fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
+    let w = TENSOR_words(raw);
+    let sums = digit_sums(w.x, x.quads[0]) + digit_sums(w.y, x.quads[1])
+        + digit_sums(w.z, x.quads[2]) + digit_sums(w.w, x.quads[3]);
+    return TENSOR_scale(row, unit) * (steps_of(sums) - 8.0 * (x.sums[0] + x.sums[1]));
+}
+#endif
 #endif
 
 // K types: a unit is 32 values, each a level times a scale less an offset; scales and offsets are
@@ -177,7 +237,7 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
 const TENSOR_UNIT = 32u;
 
 struct TENSOR_Unit {
-    levels: TENSOR_Values,
+    words: array<u32, 8>, // levels, four a word
     scales: vec4<f32>,
     offsets: vec4<f32>,
 }
@@ -200,11 +260,20 @@ const TENSOR_BLOCK = 11u; // vec4s: 1 of scales, 2 of fifth bits, 8 of nibbles
 #endif
 
 // Of 64 values, 32 lie in the low halves of 32 bytes and 32 in the high halves; a unit is 16 bytes.
-fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
-    let block = (row * (WIDTH / 256u) + unit / 8u) * TENSOR_BLOCK;
+alias TENSOR_Raw = vec4<u32>;
+
+fn TENSOR_block(row: u32, unit: u32) -> u32 {
+    return (row * (WIDTH / 256u) + unit / 8u) * TENSOR_BLOCK;
+}
+
+fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
+    return TENSOR[TENSOR_block(row, unit) + TENSOR_BLOCK - 8u + (unit & 7u)];
+}
+
+fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
+    let block = TENSOR_block(row, unit);
     let sub = unit & 6u;
     let head = TENSOR[block];
-    let w = TENSOR[block + TENSOR_BLOCK - 8u + (unit & 7u)];
     var low = w & vec4(0x0f0f0f0fu);
     var high = (w >> vec4(4u)) & vec4(0x0f0f0f0fu);
 #if TENSOR_Q5_K
@@ -212,16 +281,11 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     low |= (fifth << vec4(4u)) & vec4(0x10101010u);
     high |= (fifth << vec4(3u)) & vec4(0x10101010u);
 #endif
-    let levels = TENSOR_Values(
-        TENSOR_bytes(low.x), TENSOR_bytes(low.y), TENSOR_bytes(low.z), TENSOR_bytes(low.w),
-        TENSOR_bytes(high.x), TENSOR_bytes(high.y), TENSOR_bytes(high.z), TENSOR_bytes(high.w),
-    );
+    let words = array<u32, 8>(low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w);
     let d = unpack2x16float(head.x);
     let first = d * TENSOR_six_bits(head.yzw, sub);
     let second = d * TENSOR_six_bits(head.yzw, sub + 1u);
-    return TENSOR_Unit(
-        levels, vec4(first.xx, second.xx), vec4(first.yy, second.yy)
-    );
+    return TENSOR_Unit(words, vec4(first.xx, second.xx), vec4(first.yy, second.yy));
 }
 #endif
 
@@ -233,12 +297,19 @@ var<storage, read> TENSOR_d: array<u32>;
 
 // Of 128 values in four runs of 32, a unit is 8 of each run: runs 0 and 2 share bytes of nibbles,
 // so do 1 and 3; two high bits of all four share a byte.
-fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
+alias TENSOR_Raw = vec4<u32>;
+
+fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
+    let at = (row * (WIDTH / 256u) + unit / 8u) * 16u + (unit & 4u) * 2u + (unit & 3u);
+    return vec4(TENSOR[at], TENSOR[at + 4u]);
+}
+
+fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
     let block = row * (WIDTH / 256u) + unit / 8u;
     let section = 2u * block + ((unit >> 2u) & 1u);
     let part = unit & 3u;
-    let even = TENSOR[section * 8u + part];
-    let odd = TENSOR[section * 8u + 4u + part];
+    let even = w.xy;
+    let odd = w.zw;
     let top = TENSOR_high[section * 4u + part];
     let mask = vec2(0x0f0f0f0fu);
     let upper = vec2(0x30303030u);
@@ -246,12 +317,8 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let second = (odd & mask) | ((top << vec2(2u)) & upper);
     let third = ((even >> vec2(4u)) & mask) | (top & upper);
     let fourth = ((odd >> vec2(4u)) & mask) | ((top >> vec2(2u)) & upper);
-    let zero = vec4(32.0);
-    let levels = TENSOR_Values(
-        TENSOR_bytes(first.x) - zero, TENSOR_bytes(first.y) - zero,
-        TENSOR_bytes(second.x) - zero, TENSOR_bytes(second.y) - zero,
-        TENSOR_bytes(third.x) - zero, TENSOR_bytes(third.y) - zero,
-        TENSOR_bytes(fourth.x) - zero, TENSOR_bytes(fourth.y) - zero,
+    let levels = array<u32, 8>(
+        first.x, first.y, second.x, second.y, third.x, third.y, fourth.x, fourth.y,
     );
     let words = bitcast<vec2<i32>>(TENSOR_scales[section] >> vec2(8u * (part >> 1u)));
     let scales = vec4(
@@ -263,23 +330,38 @@ fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
 }
 #endif
 
-fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
-    let w = TENSOR_unit(row, unit);
+fn TENSOR_levels(w: TENSOR_Unit) -> TENSOR_Values {
+#if TENSOR_Q6_K
+    let zero = vec4(32.0);
+#else
+    let zero = vec4(0.0);
+#endif
     return TENSOR_Values(
-        w.scales.x * w.levels[0] - w.offsets.x, w.scales.x * w.levels[1] - w.offsets.x,
-        w.scales.y * w.levels[2] - w.offsets.y, w.scales.y * w.levels[3] - w.offsets.y,
-        w.scales.z * w.levels[4] - w.offsets.z, w.scales.z * w.levels[5] - w.offsets.z,
-        w.scales.w * w.levels[6] - w.offsets.w, w.scales.w * w.levels[7] - w.offsets.w,
+#repeat i 8
+        TENSOR_bytes(w.words[i]) - zero,
+#end
+    );
+}
+
+fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
+    let w = TENSOR_unit(row, unit, TENSOR_raw(row, unit));
+    let levels = TENSOR_levels(w);
+    return TENSOR_Values(
+        w.scales.x * levels[0] - w.offsets.x, w.scales.x * levels[1] - w.offsets.x,
+        w.scales.y * levels[2] - w.offsets.y, w.scales.y * levels[3] - w.offsets.y,
+        w.scales.z * levels[4] - w.offsets.z, w.scales.z * levels[5] - w.offsets.z,
+        w.scales.w * levels[6] - w.offsets.w, w.scales.w * levels[7] - w.offsets.w,
     );
 }
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
-    let w = TENSOR_unit(row, unit);
+    let w = TENSOR_unit(row, unit, TENSOR_raw(row, unit));
+    let levels = TENSOR_levels(w);
     let sums = vec4(
-        dot(w.levels[0], x[0]) + dot(w.levels[1], x[1]),
-        dot(w.levels[2], x[2]) + dot(w.levels[3], x[3]),
-        dot(w.levels[4], x[4]) + dot(w.levels[5], x[5]),
-        dot(w.levels[6], x[6]) + dot(w.levels[7], x[7]),
+        dot(levels[0], x[0]) + dot(levels[1], x[1]),
+        dot(levels[2], x[2]) + dot(levels[3], x[3]),
+        dot(levels[4], x[4]) + dot(levels[5], x[5]),
+        dot(levels[6], x[6]) + dot(levels[7], x[7]),
     );
 #if TENSOR_K_BLOCKS
     let ones = vec4(1.0);
@@ -292,6 +374,29 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     return dot(w.scales, sums);
 #endif
 }
+
+#if DIGITS
+fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
+    let w = TENSOR_unit(row, unit, raw);
+#repeat i 8
+    let sums_i = digit_sums(w.words[i], x.quads[i]);
+#end
+#if TENSOR_Q6_K
+    let sums = vec4(
+        steps_of(sums_0 + sums_1), steps_of(sums_2 + sums_3),
+        steps_of(sums_4 + sums_5), steps_of(sums_6 + sums_7),
+    );
+    return dot(w.scales, sums - 32.0 * vec4(x.sums[0], x.sums[1], x.sums[2], x.sums[3]));
+#else
+    // Two quads share scales with the next two.
+    let sums = vec2(
+        steps_of(sums_0 + sums_1 + sums_2 + sums_3), steps_of(sums_4 + sums_5 + sums_6 + sums_7)
+    );
+    let totals = vec2(x.sums[0] + x.sums[1], x.sums[2] + x.sums[3]);
+    return dot(w.scales.xz, sums) - dot(w.offsets.xz, totals);
+#endif
+}
+#endif
 #endif
 
 fn TENSOR_quad(unit: u32, i: u32) -> u32 {

@@ -17,8 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FrameType, ModuleType
 
 from rung import env
 from rung.errors import BackendError
@@ -66,21 +65,32 @@ def folder() -> Path:
 
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back until the block ends, for LLVM cannot be interrupted in its callbacks.
+    """Holds Ctrl-C and SIGTERM back until the block ends: LLVM's callbacks would lose an exception.
 
-    Only the main thread receives it, so other threads need no care.
+    Only the main thread receives them, so other threads need no care.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held: list[tuple[int, Any]] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    held: list[KeyboardInterrupt] = []
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in found.items() if callable(handler)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        try:
+            handlers[signal.Signals(number)](number, frame)
+        except KeyboardInterrupt as interrupt:
+            held.append(interrupt)
+
+    for number in handlers:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-    if held and callable(before):
-        before(*held[0])
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if held:
+        raise held[0]
 
 
 def _unkept(error: OSError) -> BackendError:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -74,8 +76,7 @@ def compile_missing(
 
 @contextmanager
 def _helper(modules: Sequence[CachedModule]) -> Iterator[tuple[Claims, subprocess.Popen[bytes]]]:
-    """The second process, ended with the block."""
-    import shutil
+    """The second process, ended with the block. It ends by itself where this one is killed."""
     import tempfile
 
     claims = Claims(Path(tempfile.mkdtemp(prefix=".claims-", dir=folder())))
@@ -84,7 +85,7 @@ def _helper(modules: Sequence[CachedModule]) -> Iterator[tuple[Claims, subproces
     # A group of its own, so that Ctrl-C reaches it only through us.
     helper = subprocess.Popen(
         command,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,  # nothing is written: it closes with this process
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -94,7 +95,7 @@ def _helper(modules: Sequence[CachedModule]) -> Iterator[tuple[Claims, subproces
         yield claims, helper
     finally:
         helper.kill()
-        helper.wait()
+        helper.communicate()
         shutil.rmtree(claims.path, ignore_errors=True)
 
 
@@ -108,10 +109,18 @@ def main(claims_path: str) -> None:
 
     host()
     claims = Claims(Path(claims_path))
+    threading.Thread(target=_end_with_parent, args=(claims,), daemon=True).start()
     for name, (label, source, files) in json.loads((claims.path / _LIST).read_text()):
         module = CachedModule(label, source, tuple(files))
         if module.name == name and claims.take(name):
             module.load()
+
+
+def _end_with_parent(claims: Claims) -> None:
+    """Ends this process, and what is left of both, when the other one has gone."""
+    sys.stdin.buffer.read()
+    shutil.rmtree(claims.path, ignore_errors=True)
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ A graph does not hold them: a backend puts them in the place of the ops that the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -43,57 +43,41 @@ def _norm(x_TK: Any, g_K: Any, c_K: Any, eps: float) -> Any:
     return layer_norm.reference(x_TK, g_K, c_K, eps=eps)
 
 
-def _normal(rng: np.random.Generator, **shapes: tuple[int, ...] | None) -> dict[str, Any]:
-    """Normal values; vectors, which are norms and biases, near 1."""
-    return {
-        name: None if shape is None else rng.standard_normal(shape) * (1 / 3) + (len(shape) == 1)
-        for name, shape in shapes.items()
-    }
+def _inputs(names: str, *, optional: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
+    """Makes inputs by their letters: normal values; vectors, which are norms and biases, near 1.
+
+    optional: inputs that are there in cases that name them in `given`.
+    """
+
+    def make(
+        rng: np.random.Generator, *, given: tuple[str, ...] = (), **case: Any
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = dict.fromkeys(optional)
+        for name in (*names.split(), *given):
+            shape = [case[letter] for letter in name.rpartition("_")[2]]
+            made[name] = rng.standard_normal(shape) * (1 / 3) + (len(shape) == 1)
+        return made
+
+    return make
 
 
-def _caches(
-    rng: np.random.Generator, T: int, S: int, G: int, C: int, D: int
-) -> dict[str, np.ndarray[Any, Any]]:
-    return {
-        "cache_SGPDL": rng.standard_normal((S, G, pages(C), D, PAGE)),
-        "cache_SGCD": rng.standard_normal((S, G, C, D)),
-        **random_places(rng, T, S, C),
-    }
+def _cached_inputs(names: str, *, optional: tuple[str, ...]) -> Callable[..., dict[str, Any]]:
+    """As _inputs, with caches, places in them for the tokens, and angles where A is not 0."""
+    make_others = _inputs(f"{names} cache_SGPDL cache_SGCD", optional=optional)
+
+    def make(rng: np.random.Generator, **case: Any) -> dict[str, Any]:
+        T, A = case["T"], case["A"]
+        turns = rng.uniform(-9, 9, (T, A // 2))
+        return {
+            **make_others(rng, **case),
+            **random_places(rng, T, case["S"], case["C"]),
+            "angles_TA": np.concatenate([np.cos(turns), np.sin(turns)], axis=-1) if A else None,
+        }
+
+    return make
 
 
-def _angles(rng: np.random.Generator, T: int, A: int) -> Any:
-    if not A:
-        return None
-    turns = rng.uniform(-9, 9, (T, A // 2))
-    return np.concatenate([np.cos(turns), np.sin(turns)], axis=-1)
-
-
-def _make_qkv(
-    rng: np.random.Generator,
-    *,
-    T: int,
-    K: int,
-    N: int,
-    M: int,
-    G: int,
-    D: int,
-    S: int = 1,
-    C: int,
-    A: int,
-    bias: bool = False,
-    centred: bool = False,
-    **_: Any,
-) -> dict[str, Any]:
-    return {
-        **_normal(rng, x_TK=(T, K), g_K=(K,), wq_NK=(N, K), wk_MK=(M, K), wv_MK=(M, K)),
-        **_normal(rng, c_K=(K,) if centred else None, bq_N=(N,) if bias else None),
-        **_normal(rng, bk_M=(M,) if bias else None, bv_M=(M,) if bias else None),
-        **_caches(rng, T, S, G, C, D),
-        "angles_TA": _angles(rng, T, A),
-    }
-
-
-def _attention_case(**sizes: Any) -> dict[str, Any]:
+def _cached_case(**sizes: Any) -> dict[str, Any]:
     case: dict[str, Any] = {"T": 1, "K": 64, "S": 1, "eps": 1e-5, "layout": "interleaved"}
     case |= sizes
     halves = dict.fromkeys(("cache_SGPDL", "cache_SGCD"), F16) if case.pop("half", False) else {}
@@ -102,7 +86,44 @@ def _attention_case(**sizes: Any) -> dict[str, Any]:
 
 def _qkv_case(*, H: int, G: int, D: int, **others: Any) -> dict[str, Any]:
     """Of H query heads: N and M are what the op itself knows of."""
-    return _attention_case(N=H * D, M=G * D, G=G, D=D, **others)
+    return _cached_case(N=H * D, M=G * D, G=G, D=D, **others)
+
+
+_QKV_BIASES = ("bq_N", "bk_M", "bv_M")
+
+
+@op(
+    out="q_TN",
+    writes=("k_TM", "v_TM"),
+    make=_inputs("x_TK g_K wq_NK wk_MK wv_MK k_TM v_TM", optional=("c_K", *_QKV_BIASES)),
+    flops=lambda T, K, N, M: 2 * T * K * (N + 2 * M),
+    cases=[
+        {"T": 1, "K": 64, "N": 24, "M": 6, "eps": 1e-5},
+        {"T": 1, "K": 68, "N": 9, "M": 9, "eps": 1e-6, "given": ("c_K", *_QKV_BIASES)},
+    ],
+)
+def norm_products(
+    x_TK: Any,
+    g_K: Any,
+    wq_NK: Any,
+    wk_MK: Any,
+    wv_MK: Any,
+    k_TM: Any,
+    v_TM: Any,
+    c_K: Any = None,
+    bq_N: Any = None,
+    bk_M: Any = None,
+    bv_M: Any = None,
+    *,
+    eps: float,
+) -> Any:
+    """q = norm(x) · wqᵀ + bq; k = norm(x) · wkᵀ + bk; v = norm(x) · wvᵀ + bv
+
+    norm is rms_norm with g, or layer_norm with g and c.
+    """
+    y_TK = _norm(x_TK, g_K, c_K, eps)
+    weights = ((wq_NK, bq_N), (wk_MK, bk_M), (wv_MK, bv_M))
+    return tuple(linear.reference(y_TK, w, b) for w, b in weights)
 
 
 @op(
@@ -111,7 +132,7 @@ def _qkv_case(*, H: int, G: int, D: int, **others: Any) -> dict[str, Any]:
     types=_PLACES,
     touched={"cache_SGPDL": "TM", "cache_SGCD": "TM"},
     derived=lambda dims: {"H": dims["N"] // dims["D"]},
-    make=_make_qkv,
+    make=_cached_inputs("x_TK g_K wq_NK wk_MK wv_MK", optional=("c_K", *_QKV_BIASES)),
     flops=lambda T, K, N, M: 2 * T * K * (N + 2 * M),
     cases=[
         *(
@@ -119,9 +140,9 @@ def _qkv_case(*, H: int, G: int, D: int, **others: Any) -> dict[str, Any]:
             for typed in _typed(96, "wq_NK", "wk_MK", "wv_MK")
         ),
         _qkv_case(H=3, G=1, D=20, C=9, A=12, S=2, half=True),
-        _qkv_case(H=3, G=3, D=14, C=9, A=6, layout="half", bias=True),
+        _qkv_case(H=3, G=3, D=14, C=9, A=6, layout="half", given=_QKV_BIASES),
         _qkv_case(H=2, G=2, D=128, C=130, A=128, K=512, layout="half", half=True),
-        _qkv_case(H=3, G=3, D=12, C=5, A=0, bias=True, centred=True, K=132),
+        _qkv_case(H=3, G=3, D=12, C=5, A=0, given=("c_K", *_QKV_BIASES), K=132),
         _qkv_case(
             H=4,
             G=2,
@@ -157,82 +178,17 @@ def norm_qkv(
 
     norm is rms_norm with g, or layer_norm with g and c; nothing turns where there are no angles.
     """
-    y_TK = _norm(x_TK, g_K, c_K, eps)
     D = cache_SGCD.shape[-1]
-    weights = ((wq_NK, bq_N), (wk_MK, bk_M), (wv_MK, bv_M))
-    q_THD, k_TGD, v_TGD = (
-        linear.reference(y_TK, w, b).reshape(len(y_TK), -1, D) for w, b in weights
+    products = norm_products.reference(
+        *(x_TK, g_K, wq_NK, wk_MK, wv_MK, None, None),
+        *(c_K, bq_N, bk_M, bv_M),
+        eps=eps,
     )
+    q_THD, k_TGD, v_TGD = (product.reshape(len(product), -1, D) for product in products)
     if angles_TA is not None:
         q_THD, k_TGD = (rope.reference(x, angles_TA, layout=layout) for x in (q_THD, k_TGD))
     keys = cache_write_keys.reference(cache_SGPDL, k_TGD, pos_T, slot_T)
     return q_THD, keys, cache_write.reference(cache_SGCD, v_TGD, pos_T, slot_T)
-
-
-def _make_products(rng: np.random.Generator, *, T: int, N: int, M: int, **case: Any) -> Any:
-    made = _make_qkv(rng, T=T, N=N, M=M, G=M, D=1, C=1, A=0, **case)
-    return {name: made[name] for name in made if name.rpartition("_")[2] in _FLAT} | {
-        "k_TM": np.zeros((T, M)),
-        "v_TM": np.zeros((T, M)),
-    }
-
-
-_FLAT = ("TK", "K", "NK", "MK", "N", "M")
-
-
-@op(
-    out="q_TN",
-    writes=("k_TM", "v_TM"),
-    make=_make_products,
-    flops=lambda T, K, N, M: 2 * T * K * (N + 2 * M),
-    cases=[
-        {"T": 1, "K": 64, "N": 24, "M": 6, "eps": 1e-5},
-        {"T": 1, "K": 68, "N": 9, "M": 9, "eps": 1e-6, "bias": True, "centred": True},
-    ],
-)
-def norm_products(
-    x_TK: Any,
-    g_K: Any,
-    wq_NK: Any,
-    wk_MK: Any,
-    wv_MK: Any,
-    k_TM: Any,
-    v_TM: Any,
-    c_K: Any = None,
-    bq_N: Any = None,
-    bk_M: Any = None,
-    bv_M: Any = None,
-    *,
-    eps: float,
-) -> Any:
-    """q = norm(x) · wqᵀ + bq; k = norm(x) · wkᵀ + bk; v = norm(x) · wvᵀ + bv
-
-    norm is rms_norm with g, or layer_norm with g and c.
-    """
-    y_TK = _norm(x_TK, g_K, c_K, eps)
-    weights = ((wq_NK, bq_N), (wk_MK, bk_M), (wv_MK, bv_M))
-    return tuple(linear.reference(y_TK, w, b) for w, b in weights)
-
-
-def _make_rotate(
-    rng: np.random.Generator,
-    *,
-    T: int,
-    H: int,
-    G: int,
-    D: int,
-    S: int = 1,
-    C: int,
-    A: int,
-    normed: bool = False,
-    **_: Any,
-) -> dict[str, Any]:
-    return {
-        **_normal(rng, x_THD=(T, H, D), k_TGD=(T, G, D), v_TGD=(T, G, D)),
-        **_normal(rng, gq_D=(D,) if normed else None, gk_D=(D,) if normed else None),
-        **_caches(rng, T, S, G, C, D),
-        "angles_TA": _angles(rng, T, A),
-    }
 
 
 @op(
@@ -240,15 +196,17 @@ def _make_rotate(
     writes=("cache_SGPDL", "cache_SGCD"),
     types=_PLACES,
     touched={"cache_SGPDL": "TGD", "cache_SGCD": "TGD"},
-    make=_make_rotate,
+    make=_cached_inputs("x_THD k_TGD v_TGD", optional=("gq_D", "gk_D")),
     flops=lambda T, H, G, D: 7 * T * (H + G) * D,
     cases=[
-        _attention_case(T=1, H=4, G=2, D=8, C=70, A=8),
-        _attention_case(T=5, H=3, G=1, D=20, C=9, A=12, S=2, half=True),
-        _attention_case(T=3, H=2, G=2, D=37, C=9, A=10, layout="half", normed=True),
-        _attention_case(T=70, H=2, G=1, D=128, C=130, A=128, layout="half", half=True, normed=True),
-        _attention_case(T=2, H=2, G=1, D=12, C=3, A=0, normed=True),
-        _attention_case(T=0, H=2, G=1, D=12, C=3, A=12),
+        _cached_case(T=1, H=4, G=2, D=8, C=70, A=8),
+        _cached_case(T=5, H=3, G=1, D=20, C=9, A=12, S=2, half=True),
+        _cached_case(T=3, H=2, G=2, D=37, C=9, A=10, layout="half", given=("gq_D", "gk_D")),
+        _cached_case(
+            T=70, H=2, G=1, D=128, C=130, A=128, layout="half", half=True, given=("gq_D", "gk_D")
+        ),
+        _cached_case(T=2, H=2, G=1, D=12, C=3, A=0, given=("gq_D", "gk_D")),
+        _cached_case(T=0, H=2, G=1, D=12, C=3, A=12),
     ],
 )
 def rotate_write(
@@ -278,36 +236,25 @@ def rotate_write(
     return turned[0], keys, cache_write.reference(cache_SGCD, v_TGD, pos_T, slot_T)
 
 
-def _make_mlp(
-    rng: np.random.Generator,
-    *,
-    T: int,
-    K: int,
-    F: int,
-    gated: bool = True,
-    bias: bool = False,
-    centred: bool = False,
-    **_: Any,
-) -> dict[str, Any]:
-    return {
-        **_normal(rng, x_TK=(T, K), g_K=(K,), w_FK=(F, K), up_FK=(F, K) if gated else None),
-        **_normal(rng, c_K=(K,) if centred else None, b_F=(F,) if bias else None),
-        **_normal(rng, bup_F=(F,) if bias and gated else None),
-    }
-
-
 def _mlp_case(**sizes: Any) -> dict[str, Any]:
-    return {"T": 1, "K": 64, "F": 21, "eps": 1e-5, "activation": "silu"} | sizes
+    return {
+        "T": 1,
+        "K": 64,
+        "F": 21,
+        "eps": 1e-5,
+        "activation": "silu",
+        "given": ("up_FK",),
+    } | sizes
 
 
 @op(
     out="y_TF",
-    make=_make_mlp,
+    make=_inputs("x_TK g_K w_FK", optional=("up_FK", "c_K", "b_F", "bup_F")),
     flops=lambda T, K, F: 4 * T * K * F,
     cases=[
         *(_mlp_case(**typed) for typed in _typed(96, "w_FK", "up_FK")),
-        _mlp_case(activation="gelu", K=512, F=40, bias=True),
-        _mlp_case(activation="gelu", K=132, F=7, bias=True, centred=True, gated=False),
+        _mlp_case(activation="gelu", K=512, F=40, given=("up_FK", "b_F", "bup_F")),
+        _mlp_case(activation="gelu", K=132, F=7, given=("c_K", "b_F")),
         _mlp_case(K=2048, F=9, types=dict.fromkeys(("w_FK", "up_FK"), storage_type("i8"))),
     ],
 )
@@ -336,30 +283,14 @@ def norm_mlp(
     return hidden_TF if up_FK is None else hidden_TF * linear.reference(y_TK, up_FK, bup_F)
 
 
-def _make_norm_linear(
-    rng: np.random.Generator,
-    *,
-    T: int,
-    K: int,
-    N: int,
-    bias: bool = False,
-    centred: bool = False,
-    **_: Any,
-) -> dict[str, Any]:
-    return {
-        **_normal(rng, x_TK=(T, K), g_K=(K,), w_NK=(N, K)),
-        **_normal(rng, c_K=(K,) if centred else None, b_N=(N,) if bias else None),
-    }
-
-
 @op(
     out="y_TN",
-    make=_make_norm_linear,
+    make=_inputs("x_TK g_K w_NK", optional=("c_K", "b_N")),
     flops=lambda T, K, N: 2 * T * K * N,
     cases=[
         *({"T": 1, "N": 21, "eps": 1e-5, "cap": 0.0} | typed for typed in _typed(96, "w_NK")),
-        {"T": 1, "K": 512, "N": 70, "eps": 1e-6, "cap": 1.5, "bias": True},
-        {"T": 1, "K": 68, "N": 9, "eps": 1e-6, "cap": 0.0, "centred": True},
+        {"T": 1, "K": 512, "N": 70, "eps": 1e-6, "cap": 1.5, "given": ("b_N",)},
+        {"T": 1, "K": 68, "N": 9, "eps": 1e-6, "cap": 0.0, "given": ("c_K",)},
     ],
 )
 def norm_linear(

@@ -27,7 +27,7 @@ def rotate(call: Call) -> Dispatch:
     return Dispatch(
         "rope.wgsl",
         lambda tokens: spread(ceil_div(tokens * call.size("H") * call.size("D"), _THREADS)),
-        {"THREADS": _THREADS, "INTERLEAVED": call.attributes["layout"] == "interleaved"},
+        {"THREADS": _THREADS, "HALF": call.attributes["layout"] == "half"},
     )
 
 

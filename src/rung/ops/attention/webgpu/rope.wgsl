@@ -5,7 +5,7 @@ var<storage, read> x_THD: array<f32>;
 var<storage, read> angles_TF: array<f32>;
 var<storage, read_write> y_THD: array<f32>;
 
-const PAIRS = F / 2u;
+#include "rotation.wgsl" ANGLES=F
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -22,17 +22,9 @@ fn main(
         y_THD[i] = x_THD[i];
         return;
     }
-#if INTERLEAVED
-    let pair = d / 2u;
-    let is_first = (d & 1u) == 0u;
-    let other = select(i - 1u, i + 1u, is_first);
-#else
-    let pair = d % PAIRS;
-    let is_first = d < PAIRS;
-    let other = select(i - PAIRS, i + PAIRS, is_first);
-#endif
-    let at = (i / (H * D)) * F + pair;
+    let turn = turn_of(d);
+    let at = (i / (H * D)) * F + turn.pair;
     let c = angles_TF[at];
-    let s = angles_TF[at + PAIRS];
-    y_THD[i] = x_THD[i] * c + select(s, -s, is_first) * x_THD[other];
+    let s = angles_TF[at + F / 2u];
+    y_THD[i] = x_THD[i] * c + select(s, -s, turn.is_first) * x_THD[i - d + turn.other];
 }

@@ -6,7 +6,7 @@ var<storage, read> x_TMD: array<f32>;
 var<storage, read> angles_TF: array<f32>;
 var<storage, read_write> y_TMD: array<f32>;
 
-const PAIRS = F / 2u;
+#include "rotation.wgsl" ANGLES=F
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -23,17 +23,10 @@ fn main(
         y_TMD[i] = x_TMD[i];
         return;
     }
-#if INTERLEAVED
-    let pair = d / 2u;
-    let is_first = (d & 1u) == 0u;
-    let other = select(i - 1u, i + 1u, is_first);
-#else
-    let pair = d % PAIRS;
-    let is_first = d < PAIRS;
-    let other = select(i - PAIRS, i + PAIRS, is_first);
-#endif
-    let at = i / (M * D) * F + pair;
-    let s = angles_TF[at + PAIRS];
+    let turn = turn_of(d);
+    let at = i / (M * D) * F + turn.pair;
+    let s = angles_TF[at + F / 2u];
+    let other = x_TMD[i - d + turn.other];
     // The first of a pair takes −sin of the other, turned forward; turned back, the second does.
-    y_TMD[i] = x_TMD[i] * angles_TF[at] + select(s, -s, is_first != inverse) * x_TMD[other];
+    y_TMD[i] = x_TMD[i] * angles_TF[at] + select(s, -s, turn.is_first != inverse) * other;
 }

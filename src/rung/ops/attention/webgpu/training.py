@@ -43,7 +43,7 @@ def rotate_heads(call: Call) -> Dispatch:
     return Dispatch(
         "rope_heads.wgsl",
         lambda tokens: spread(ceil_div(tokens * each, _THREADS)),
-        {"THREADS": _THREADS, "INTERLEAVED": call.attributes["layout"] == "interleaved"},
+        {"THREADS": _THREADS, "HALF": call.attributes["layout"] == "half"},
     )
 
 

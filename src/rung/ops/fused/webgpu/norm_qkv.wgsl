@@ -4,18 +4,9 @@
 // S slots, C positions, P pages of L positions
 
 #include "normed.wgsl"
-#include "units.wgsl" TENSOR=wq_NK WIDTH=K LOAD=normed_quad
-#include "units.wgsl" TENSOR=wk_MK WIDTH=K LOAD=normed_quad
-#include "units.wgsl" TENSOR=wv_MK WIDTH=K LOAD=normed_quad
-#if bq_N
-var<storage, read> bq_N: array<f32>;
-#endif
-#if bk_M
-var<storage, read> bk_M: array<f32>;
-#endif
-#if bv_M
-var<storage, read> bv_M: array<f32>;
-#endif
+#include "product.wgsl" NAME=query WEIGHT=wq_NK BIAS=bq_N FIRST=0u
+#include "product.wgsl" NAME=key WEIGHT=wk_MK BIAS=bk_M FIRST=0u
+#include "product.wgsl" NAME=value WEIGHT=wv_MK BIAS=bv_M FIRST=0u
 #if angles_TA
 var<storage, read> angles_TA: array<f32>;
 #endif
@@ -72,27 +63,6 @@ fn turned_row(rank: u32) -> u32 {
     return rank;
 }
 
-fn row_itself(rank: u32) -> u32 {
-    return rank;
-}
-
-
-fn query(r: u32, row: u32) -> f32 {
-    var y = wq_NK_finished(row, shared_sums[r] * factor());
-#if bq_N
-    y += bq_N[row];
-#endif
-    return y;
-}
-
-fn key(r: u32, row: u32) -> f32 {
-    var y = wk_MK_finished(row, shared_sums[r] * factor());
-#if bk_M
-    y += bk_M[row];
-#endif
-    return y;
-}
-
 // A value of a pair, the first where its rank is even, from itself and the other one.
 fn turn(rank: u32, own: f32, other: f32) -> f32 {
 #if angles_TA
@@ -105,27 +75,11 @@ fn turn(rank: u32, own: f32, other: f32) -> f32 {
     return own;
 }
 
-@compute @workgroup_size(THREADS)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-#if subgroups
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(num_subgroups) subgroups: u32,
-    @builtin(subgroup_invocation_id) sublane: u32,
-#endif
-) {
-#if !subgroups
-    let subgroup = 0u;
-    let subgroups = 1u;
-    let sublane = lane;
-#endif
-    let block = group.x + group.y * groups.x;
+fn work(block: u32, at: Place) {
 #repeat r EACH
     var sum_r = 0.0;
 #end
-    prepare(lane);
+    prepare(at.lane);
     let block_k = block - BLOCKS_Q;
     let block_v = block_k - BLOCKS_K;
     if (block < BLOCKS_Q) {
@@ -136,45 +90,41 @@ fn main(
 #include "rows.wgsl" TENSOR=wk_MK ROW=turned_row COUNT=M FIRST=first
     } else {
         let first = block_v * EACH;
-#include "rows.wgsl" TENSOR=wv_MK ROW=row_itself COUNT=M FIRST=first
+#include "rows.wgsl" TENSOR=wv_MK ROW= COUNT=M FIRST=first
     }
 #repeat r EACH
-    share(r, sum_r, lane, subgroup, sublane);
+    share(r, sum_r, at);
 #end
-    gather(lane, subgroup, subgroups, sublane);
-    if (lane >= EACH) {
+    gather(at);
+    if (at.lane >= EACH) {
         return;
     }
     if (block < BLOCKS_Q) {
-        let rank = block * EACH + lane;
+        let rank = block * EACH + at.lane;
         if (rank < N) {
             let row = turned_row(rank);
-            let y = query(lane, row);
+            let y = query(at.lane, row);
 #if angles_TA
-            put_query(row, turn(rank, y, query(lane ^ 1u, turned_row(rank ^ 1u))));
+            put_query(row, turn(rank, y, query(at.lane ^ 1u, turned_row(rank ^ 1u))));
 #else
             put_query(row, y);
 #endif
         }
     } else if (block_k < BLOCKS_K) {
-        let rank = block_k * EACH + lane;
+        let rank = block_k * EACH + at.lane;
         if (rank < M) {
             let row = turned_row(rank);
-            let y = key(lane, row);
+            let y = key(at.lane, row);
 #if angles_TA
-            put_key(row, turn(rank, y, key(lane ^ 1u, turned_row(rank ^ 1u))));
+            put_key(row, turn(rank, y, key(at.lane ^ 1u, turned_row(rank ^ 1u))));
 #else
             put_key(row, y);
 #endif
         }
     } else {
-        let row = block_v * EACH + lane;
+        let row = block_v * EACH + at.lane;
         if (row < M) {
-            var y = wv_MK_finished(row, shared_sums[lane] * factor());
-#if bv_M
-            y += bv_M[row];
-#endif
-            put_value(row, y);
+            put_value(row, value(at.lane, row));
         }
     }
 }

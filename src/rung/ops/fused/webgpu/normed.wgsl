@@ -3,12 +3,18 @@
 //
 //     fn prepare(lane)              before all else
 //     fn normed_quad(t, quad)       four activations, for units.wgsl; rms_norm leaves out a factor
-//     fn share(s, value, …)         a thread's part of sum s
-//     fn gather(…)                  sums of all threads, to be found in `shared_sums`
+//     fn share(s, value, at)        a thread's part of sum s
+//     fn gather(at)                 sums of all threads, to be found in `shared_sums`
 //     fn factor() -> f32            what a shared sum is to be multiplied by
+//
+// It has main, which calls what the file that includes it has to offer:
+//
+//     fn work(block, at)            all that workgroup `block` does, for the thread at this place
 //
 // rms_norm costs nothing so: y = Σ x·g·w / sqrt(mean(x²) + eps), and x is read for the product
 // anyway. layer_norm, with c, goes through x before.
+
+struct Place { lane: u32, subgroup: u32, subgroups: u32, sublane: u32 }
 
 var<storage, read> x_TK: array<vec4<f32>>;
 var<storage, read> g_K: array<vec4<f32>>;
@@ -67,36 +73,36 @@ const PIECES = THREADS;
 #endif
 var<workgroup> pieces: array<f32, SUMS * PIECES>;
 
-fn share(s: u32, value: f32, lane: u32, subgroup: u32, sublane: u32) {
+fn share(s: u32, value: f32, at: Place) {
 #if subgroups
     let piece = subgroupAdd(value);
-    if (sublane == 0u) {
-        pieces[s * PIECES + subgroup] = piece;
+    if (at.sublane == 0u) {
+        pieces[s * PIECES + at.subgroup] = piece;
     }
 #else
-    pieces[s * PIECES + lane] = value;
+    pieces[s * PIECES + at.lane] = value;
 #endif
 }
 
-fn gather(lane: u32, subgroup: u32, subgroups: u32, sublane: u32) {
+fn gather(at: Place) {
 #if !c_K
-    share(SUMS - 1u, squares, lane, subgroup, sublane);
+    share(SUMS - 1u, squares, at);
 #endif
     workgroupBarrier();
 #if subgroups
-    let count = subgroups;
+    let count = at.subgroups;
 #else
     var count = THREADS;
     while (count > 8u) {
         count /= 2u;
-        for (var i = lane; i < SUMS * count; i += THREADS) {
-            let at = i / count * PIECES + i % count;
-            pieces[at] += pieces[at + count];
+        for (var i = at.lane; i < SUMS * count; i += THREADS) {
+            let piece = i / count * PIECES + i % count;
+            pieces[piece] += pieces[piece + count];
         }
         workgroupBarrier();
     }
 #endif
-    for (var s = lane; s < SUMS; s += THREADS) {
+    for (var s = at.lane; s < SUMS; s += THREADS) {
         var sum = 0.0;
         for (var i = 0u; i < count; i++) {
             sum += pieces[s * PIECES + i];
@@ -104,4 +110,23 @@ fn gather(lane: u32, subgroup: u32, subgroups: u32, sublane: u32) {
         shared_sums[s] = sum;
     }
     workgroupBarrier();
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+#if subgroups
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(num_subgroups) subgroups: u32,
+    @builtin(subgroup_invocation_id) sublane: u32,
+#endif
+) {
+    let block = group.x + group.y * groups.x;
+#if subgroups
+    work(block, Place(lane, subgroup, subgroups, sublane));
+#else
+    work(block, Place(lane, 0u, 1u, lane));
+#endif
 }

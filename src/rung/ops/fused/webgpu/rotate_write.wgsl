@@ -35,21 +35,13 @@ fn key(at: u32, d: u32) -> f32 {
 #endif
 }
 
-// With what value d turns, by the cosine and sine of which pair, and whether it is the first.
-fn other_of(d: u32) -> vec3<u32> {
-#if HALF
-    let pair = d % (A / 2u);
-    return vec3(select(d - A / 2u, d + A / 2u, d < A / 2u), pair, u32(d < A / 2u));
-#else
-    return vec3(d ^ 1u, d / 2u, u32((d & 1u) == 0u));
-#endif
-}
+#include "rotation.wgsl" ANGLES=A
 
-fn turn(t: u32, pair: u32, is_first: u32, own: f32, other: f32) -> f32 {
+fn turned(t: u32, turn: Turn, own: f32, other: f32) -> f32 {
 #if angles_TA
-    let c = angles_TA[t * A + pair];
-    let s = angles_TA[t * A + pair + A / 2u];
-    return own * c + select(s, -s, is_first == 1u) * other;
+    let c = angles_TA[t * A + turn.pair];
+    let s = angles_TA[t * A + turn.pair + A / 2u];
+    return own * c + select(s, -s, turn.is_first) * other;
 #else
     return own;
 #endif
@@ -90,21 +82,21 @@ fn main(
     scale_of_head = inverseSqrt(sum_of_workgroup(squares, lane) / f32(D) + eps);
 #endif
     for (var d = lane; d < D; d += THREADS) {
-        var other = vec3(d, 0u, 0u);
+        var turn = Turn(d, 0u, false);
         if (d < A) {
-            other = other_of(d);
+            turn = turn_of(d);
         }
         var own_value: f32;
         var other_value: f32;
         if (is_query) {
             own_value = scale_of_head * query(at, d);
-            other_value = scale_of_head * query(at, other.x);
+            other_value = scale_of_head * query(at, turn.other);
         } else {
             own_value = scale_of_head * key(at, d);
-            other_value = scale_of_head * key(at, other.x);
+            other_value = scale_of_head * key(at, turn.other);
         }
         if (d < A) {
-            own_value = turn(t, other.y, other.z, own_value, other_value);
+            own_value = turned(t, turn, own_value, other_value);
         }
         if (is_query) {
             q_THD[at + d] = own_value;
