@@ -13,7 +13,10 @@ import pytest
 from numpy.typing import NDArray
 from runs import options, trained
 
+from rung import registry
+from rung.bench.targets import case_specs, find_op, load_backend
 from rung.errors import UsageError
+from rung.registry import select
 from rung.simd.target import host
 from rung.train import step as step_module
 from rung.train.step import TrainStep
@@ -111,6 +114,21 @@ def test_a_run_follows_that_in_float32(tmp_path: Path) -> None:
     assert whole[-1] < whole[0] - 0.5
     assert mixed != whole
     assert mixed == pytest.approx(whole, rel=2e-2)
+
+
+@pytest.mark.parametrize(
+    "name", ["linear_bf16", "linear_bf16_backward_x", "linear_bf16_backward_w"]
+)
+def test_amx_multiplies_where_it_is(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_backend("cpu")
+    op = find_op(name)
+    amx = {"amx-tile", "amx-bf16"}
+    versions = []
+    for features in ({"avx512bf16"}, {"avx512bf16", "amx-tile"}, {"avx512bf16"} | amx):
+        target = replace(host(), features=frozenset(features))
+        monkeypatch.setattr(registry, "host", lambda target=target: target)
+        versions.append(select(op, "cpu", *case_specs(op, op.cases[0]), pins="").version)
+    assert versions == [2, 2, 3]
 
 
 def test_a_processor_without_its_instruction_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

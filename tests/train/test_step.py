@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rung.errors import UsageError
 from rung.models.config import Rope
+from rung.models.trainable import chunk_rows_of
 from rung.train.memory import memory_bytes
 from rung.train.step import AdamW, TrainStep
 from support import GPT2, tiny_checkpoint
@@ -172,6 +173,14 @@ def test_chunks_of_logits_and_recomputation_change_rounding_at_most() -> None:
             assert _difference(step.gradient(name), expected[name]) <= 2e-6, name
         # Logits of 12 rows of 36, and no outputs of norms and activations.
         assert step.describe()["activations"] < 0.6 * activations
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "on_gpu", "rows"),
+    [(2048, False, 256), (2048, True, 8192), (50257, True, 333), (1 << 20, True, 256)],
+)
+def test_a_gpu_has_logits_of_more_rows_at_once(vocab_size: int, on_gpu: bool, rows: int) -> None:
+    assert chunk_rows_of(vocab_size, on_gpu=on_gpu) == rows
 
 
 @pytest.mark.parametrize("options", [{}, {"chunk_rows": 12, "recompute": True}])

@@ -29,6 +29,10 @@ LOSS = "loss"
 # Rows whose logits are there at once. Each chunk goes through the head's whole gradient once, which
 # is 2 × 154 MB for GPT-2: nothing beside the product of so many rows.
 CHUNK_ROWS = 256
+# A GPU has more processors to keep busy, and each of a chunk's nine dispatches waits for the last:
+# there a chunk is so many bytes of logits, half of what any GPU binds, if that is more rows. A
+# step of 131,072 tokens over 2,048 words then has 281 nodes, not 4,745.
+_GPU_CHUNK_BYTES = 64 << 20
 
 Precision = Literal["float32", "bfloat16"]
 PRODUCTS: Mapping[Precision, Op] = {"float32": ops.linear, "bfloat16": ops.linear_bf16}
@@ -36,6 +40,11 @@ PRODUCTS: Mapping[Precision, Op] = {"float32": ops.linear, "bfloat16": ops.linea
 
 _PACKS = {"attn_q": "attn_qkv", "attn_k": "attn_qkv", "attn_v": "attn_qkv"}
 _GATED = {"ffn_gate": "ffn_gate_up", "ffn_up": "ffn_gate_up"}
+
+
+def chunk_rows_of(vocab_size: int, *, on_gpu: bool) -> int:
+    """How many rows' logits are there at once, at most, unless somebody says otherwise."""
+    return max(CHUNK_ROWS, _GPU_CHUNK_BYTES // (4 * vocab_size)) if on_gpu else CHUNK_ROWS
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from rung.simd import tile_instructions
 from rung.simd.blocks import FORMATS, RUN
 from rung.simd.emit import (
-    I8,
     I32,
     I64,
     call_llvm,
@@ -28,14 +28,12 @@ from rung.simd.emit import (
 )
 from rung.simd.lanes import LANES
 from rung.simd.panels import factors_of
+from rung.simd.tile_instructions import ROW_BYTES, TILE
 from rung.simd.vectors import f32x16, vector_ir
 
-TILE = 16
 GROUP = 8  # blocks that are multiplied, then added
-_ROW_BYTES = 64
 _FLOATS = vector_ir(f32x16)
 _INTS = ir.VectorType(I32, LANES)
-_VOID = ir.VoidType()
 _kernel_intrinsic = intrinsic(prefer_literal=True)
 
 
@@ -44,29 +42,15 @@ def halves_of(number: int) -> int:
     return 2 if number == FORMATS["q6_k"] else 1
 
 
-def _configuration(number: int) -> list[int]:
-    """The 64 bytes of ldtilecfg: palette 1, bytes of a row of each tile, then rows."""
-    width = RUN // halves_of(number)  # values of one product
-    row_bytes = [_ROW_BYTES] * 4 + [width] * 2 + [_ROW_BYTES] * 2
-    rows = [TILE] * 6 + [width // 4] * 2
-    data = [0] * 64
-    data[0] = 1
-    for tile, (size, count) in enumerate(zip(row_bytes, rows, strict=True)):
-        data[16 + 2 * tile] = size
-        data[48 + tile] = count
-    return data
-
-
 @_kernel_intrinsic
 def tiles_open(context: Any, FORMAT: Any) -> Any:
     """Gives this thread's tile registers the shapes for a format."""
-    data = _configuration(literal(FORMAT, 0))
+    width = RUN // halves_of(literal(FORMAT, 0))  # values of one product
+    row_bytes = [ROW_BYTES] * 4 + [width] * 2 + [ROW_BYTES] * 2
+    rows = [TILE] * 6 + [width // 4] * 2
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.ArrayType(I8, 64)
-        place = cgutils.alloca_once(builder, kind)
-        builder.store(ir.Constant(kind, data), place)
-        call_llvm(builder, "llvm.x86.ldtilecfg", _VOID, [builder.bitcast(place, I8.as_pointer())])
+        tile_instructions.configure(builder, row_bytes, rows)
         return target.get_dummy_value()
 
     return types.void(FORMAT), emit
@@ -77,15 +61,10 @@ def tiles_close(context: Any) -> Any:
     """Frees the tile registers."""
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        call_llvm(builder, "llvm.x86.tilerelease", _VOID, [])
+        tile_instructions.release(builder)
         return target.get_dummy_value()
 
     return types.void(), emit
-
-
-def _tile_load(builder: Any, register: int, pointer: Any, stride: Any) -> None:
-    raw = builder.bitcast(pointer, I8.as_pointer())
-    call_llvm(builder, "llvm.x86.tileloadd64", _VOID, [I8(register), raw, stride])
 
 
 @_kernel_intrinsic
@@ -109,9 +88,8 @@ def tiles_multiply(
         out_at = element_pointer(target, builder, products, out, [slot, I64(0)])
 
         def leave(step: int) -> None:
-            raw = builder.gep(out_at, [I64(step * TILE * LANES)])
-            operands = [I8(step % 4), builder.bitcast(raw, I8.as_pointer()), I64(_ROW_BYTES)]
-            call_llvm(builder, "llvm.x86.tilestored64", _VOID, operands)
+            place = builder.gep(out_at, [I64(step * TILE * LANES)])
+            tile_instructions.store(builder, step % 4, place, I64(ROW_BYTES))
 
         steps = GROUP * halves
         for step in range(steps):
@@ -119,12 +97,12 @@ def tiles_multiply(
             if step >= 4:
                 leave(step - 4)
             block, half = divmod(step, halves)
-            call_llvm(builder, "llvm.x86.tilezero", _VOID, [I8(c)])
+            tile_instructions.zero(builder, c)
             at = I64(block * RUN * TILE + half * width)
-            _tile_load(builder, a, builder.gep(x_at, [at]), I64(RUN))
+            tile_instructions.load(builder, a, builder.gep(x_at, [at]), I64(RUN))
             at = I64(step * width * LANES)
-            _tile_load(builder, w, builder.gep(panel_at, [at]), I64(_ROW_BYTES))
-            call_llvm(builder, "llvm.x86.tdpbssd", _VOID, [I8(c), I8(a), I8(w)])
+            tile_instructions.load(builder, w, builder.gep(panel_at, [at]), I64(ROW_BYTES))
+            tile_instructions.multiply(builder, "tdpbssd", c, a, w)
         for step in range(steps - 4, steps):
             leave(step)
         return target.get_dummy_value()

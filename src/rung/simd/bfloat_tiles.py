@@ -16,6 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from rung.simd import tile_instructions
 from rung.simd.bfloat import rounded
 from rung.simd.blocks import RUN, layout_of
 from rung.simd.elements import as_float, element_ir
@@ -24,7 +25,6 @@ from rung.simd.emit import (
     I16,
     I32,
     I64,
-    call_llvm,
     clamped,
     element_pointer,
     lane_mask,
@@ -37,30 +37,27 @@ from rung.simd.emit import (
 )
 from rung.simd.lanes import LANES
 from rung.simd.pieces import transposed
+from rung.simd.tile_instructions import ROW_BYTES, TILE
 from rung.simd.vectors import f32x16, vector_ir
 
-TILE = 16
 PANEL = 2 * TILE  # rows of weights
 SUMS = TILE * TILE  # float32 of a tile of sums
 BLOCK = TILE * RUN  # bfloat16 of a tile of weights or tokens
 ELEMENTS = 0
 """The format of weights that are one element each."""
 
-_ROW_BYTES = 64
+_STEP = I64(ROW_BYTES)  # between rows of a tile that lie one after another
 _FLOATS = vector_ir(f32x16)
-_VOID = ir.VoidType()
 _kernel_intrinsic = intrinsic(prefer_literal=True)
-# Palette 1; 64 bytes a row and sixteen rows in each of the eight tiles.
-_CONFIGURATION = [1, *[0] * 15, *[_ROW_BYTES, 0] * 8, *[0] * 16, *[TILE] * 8, *[0] * 8]
 
 
 def _at(builder: Any, pointer: Any, offset: int) -> Any:
     return builder.gep(pointer, [I64(offset)])
 
 
-def _tile(builder: Any, name: str, register: int, pointer: Any) -> None:
-    raw = builder.bitcast(pointer, I8.as_pointer())
-    call_llvm(builder, f"llvm.x86.{name}", _VOID, [I8(register), raw, I64(_ROW_BYTES)])
+def _multiply(builder: Any, row: int, column: int) -> None:
+    """The sums of a tile of weights and one of tokens, each one of two."""
+    tile_instructions.multiply(builder, "tdpbf16ps", 2 * row + column, 4 + row, 6 + column)
 
 
 @_kernel_intrinsic
@@ -68,13 +65,50 @@ def bfloat_tiles_open(context: Any) -> Any:
     """Gives this thread's tile registers their shapes."""
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kind = ir.ArrayType(I8, len(_CONFIGURATION))
-        place = cgutils.alloca_once(builder, kind)
-        builder.store(ir.Constant(kind, _CONFIGURATION), place)
-        call_llvm(builder, "llvm.x86.ldtilecfg", _VOID, [builder.bitcast(place, I8.as_pointer())])
+        tile_instructions.configure(builder, [ROW_BYTES] * 8, [TILE] * 8)
         return target.get_dummy_value()
 
     return types.void(), emit
+
+
+def _begin(builder: Any, fresh: Any, places: list[Any], stride: Any) -> None:
+    """The four tiles of sums from where they are, or zero."""
+    with builder.if_else(fresh) as (zero, load):
+        with zero:
+            for register in range(4):
+                tile_instructions.zero(builder, register)
+        with load:
+            for register, place in enumerate(places):
+                tile_instructions.load(builder, register, place, stride)
+
+
+def _end(builder: Any, places: list[Any], stride: Any) -> None:
+    """The four tiles of sums to where they belong."""
+    for register, place in enumerate(places):
+        tile_instructions.store(builder, register, place, stride)
+
+
+def _places_of_sums(target: Any, builder: Any, sums: Any, view: Any, at: Any) -> list[Any]:
+    pointer = element_pointer(target, builder, sums, view, [at])
+    return [_at(builder, pointer, register * SUMS) for register in range(4)]
+
+
+def _places_of_grid(target: Any, builder: Any, array: Any, arguments: Any) -> tuple[list[Any], Any]:
+    """Where tiles of array[row : row+32, column : column+32] begin, and bytes of a row of it."""
+    view, row, column = arguments
+    places = [
+        element_pointer(
+            target,
+            builder,
+            array,
+            view,
+            [builder.add(row, I64(r * TILE)), builder.add(column, I64(c * TILE))],
+        )
+        for r in range(2)
+        for c in range(2)
+    ]
+    shape = cgutils.unpack_tuple(builder, target.make_array(array)(target, builder, view).shape)
+    return places, builder.mul(shape[1], I64(4))
 
 
 @_kernel_intrinsic
@@ -83,14 +117,7 @@ def sums_begin(context: Any, sums: Any, at: Any, fresh: Any) -> Any:
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view, at, fresh = arguments
-        pointer = element_pointer(target, builder, sums, view, [at])
-        with builder.if_else(fresh) as (zero, load):
-            with zero:
-                for register in range(4):
-                    call_llvm(builder, "llvm.x86.tilezero", _VOID, [I8(register)])
-            with load:
-                for register in range(4):
-                    _tile(builder, "tileloadd64", register, _at(builder, pointer, register * SUMS))
+        _begin(builder, fresh, _places_of_sums(target, builder, sums, view, at), _STEP)
         return target.get_dummy_value()
 
     return types.void(sums, types.int64, types.boolean), emit
@@ -101,12 +128,34 @@ def sums_end(context: Any, sums: Any, at: Any) -> Any:
     """sums[at …] become the four tiles of sums."""
 
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = element_pointer(target, builder, sums, arguments[0], arguments[1:])
-        for register in range(4):
-            _tile(builder, "tilestored64", register, _at(builder, pointer, register * SUMS))
+        _end(builder, _places_of_sums(target, builder, sums, *arguments), _STEP)
         return target.get_dummy_value()
 
     return types.void(sums, types.int64), emit
+
+
+@_kernel_intrinsic
+def grid_begin(context: Any, array: Any, row: Any, column: Any, fresh: Any) -> Any:
+    """The sums become array[row : row+32, column : column+32] of float32, or zero where `fresh`."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        places, stride = _places_of_grid(target, builder, array, arguments[:3])
+        _begin(builder, arguments[3], places, stride)
+        return target.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, types.boolean), emit
+
+
+@_kernel_intrinsic
+def grid_end(context: Any, array: Any, row: Any, column: Any) -> Any:
+    """array[row : row+32, column : column+32] become the sums."""
+
+    def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        places, stride = _places_of_grid(target, builder, array, arguments)
+        _end(builder, places, stride)
+        return target.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), emit
 
 
 @_kernel_intrinsic
@@ -121,13 +170,13 @@ def sums_multiply(
 
         def multiply(column: int, place: Any) -> None:
             pointer = element_pointer(target, builder, tokens, token_view, [place])
-            _tile(builder, "tileloadd64", 6 + column, pointer)
+            tile_instructions.load(builder, 6 + column, pointer, _STEP)
             for row in range(2):
-                registers = [I8(2 * row + column), I8(4 + row), I8(6 + column)]
-                call_llvm(builder, "llvm.x86.tdpbf16ps", _VOID, registers)
+                _multiply(builder, row, column)
 
         for row in range(2):
-            _tile(builder, "tileloadd64", 4 + row, _at(builder, weights, row * BLOCK))
+            place = _at(builder, weights, row * BLOCK)
+            tile_instructions.load(builder, 4 + row, place, _STEP)
         multiply(0, first)
         with builder.if_then(both):
             multiply(1, second)
@@ -144,8 +193,7 @@ def sums_again(context: Any) -> Any:
     def emit(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         for row in range(2):
             for column in range(2):
-                registers = [I8(2 * row + column), I8(4 + row), I8(6 + column)]
-                call_llvm(builder, "llvm.x86.tdpbf16ps", _VOID, registers)
+                _multiply(builder, row, column)
         return target.get_dummy_value()
 
     return types.void(), emit

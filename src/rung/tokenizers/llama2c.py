@@ -17,6 +17,7 @@ from rung.formats.signatures import looks_like
 from rung.tokenizers.base import Tokenizer
 from rung.tokenizers.merge import merge_pairs, score_ranks
 from rung.tokenizers.special import SpecialTokens
+from rung.tokenizers.words import Words
 
 UNKNOWN, BOS, EOS = 0, 1, 2
 _CONTROL = (UNKNOWN, BOS, EOS)
@@ -73,7 +74,7 @@ class Llama2cTokenizer(Tokenizer):
                 ids.append(part)
             else:
                 prefix = "" if joined or not part else " "
-                ids += merge_pairs(list(self._characters(prefix + part)), self._merged)
+                ids += self._words(prefix + part)
             joined = not isinstance(part, int)
         return ids
 
@@ -97,6 +98,9 @@ class Llama2cTokenizer(Tokenizer):
     def _piece(self, token: int) -> bytes:
         self._check(token)
         return self._pieces[token]
+
+    def _merge(self, text: str) -> list[int]:
+        return merge_pairs(list(self._characters(text)), self._merged)
 
     def _characters(self, text: str) -> Iterator[int]:
         """One token a character, or one a byte where the vocabulary lacks the character."""
@@ -135,6 +139,12 @@ class Llama2cTokenizer(Tokenizer):
     @cached_property
     def _ranks(self) -> list[int]:
         return score_ranks(self._scores)
+
+    @cached_property
+    def _words(self) -> Words:
+        # A space without a piece of its own takes part as the byte's token, as that is spelled.
+        spelled = (piece.replace(b"<0x20>", b" ") for piece in self._pieces[len(_CONTROL) :])
+        return Words(self._merge, (piece.decode(errors="replace") for piece in spelled))
 
     @cached_property
     def _specials(self) -> SpecialTokens:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rung.tokenizers.merge import merge_pairs, score_ranks
 from rung.tokenizers.pieces import BYTE_PIECE, PieceTokenizer, Vocabulary
+from rung.tokenizers.words import Words
 
 SPACE = "▁"  # how a piece spells a space
 
@@ -56,7 +57,7 @@ class SentencePieceTokenizer(PieceTokenizer):
         text = text.replace(" ", SPACE)
         if self._space_prefix and not joined:
             text = SPACE + text
-        return _Merging(self).run(text)
+        return self._words(text)
 
     def _bytes(self, token: int) -> bytes:
         piece = self.vocabulary.pieces[token]
@@ -78,6 +79,10 @@ class SentencePieceTokenizer(PieceTokenizer):
     @cached_property
     def _ranks(self) -> list[int]:
         return score_ranks(self._scores)
+
+    @cached_property
+    def _words(self) -> Words:
+        return Words(lambda text: _Merging(self).run(text), self._ids, space=SPACE)
 
     @cached_property
     def _byte_ids(self) -> dict[int, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 _SMOOTHED = 50  # steps of the running mean
+_WIDE = 5  # the greatest loss beside the least, from which on their axis is logarithmic
 
 
 def can_draw() -> bool:
@@ -37,8 +38,21 @@ def draw(rows: Sequence[dict[str, Any]], path: Path) -> None:
     if trained or held:
         axes.legend()
     axes.set(xlabel="step", ylabel="loss, nats a token")
+    positive = [loss for _, loss in (*trained, *held) if loss > 0]
+    if positive and max(positive) > _WIDE * min(positive):
+        _spread(axes)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=120)
+
+
+def _spread(axes: Any) -> None:
+    """A logarithmic axis, with plain numbers: else the end of the curve is a flat line."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _points(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:

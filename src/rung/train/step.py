@@ -15,7 +15,7 @@ from rung.backends.choose import Devices, open_backends
 from rung.errors import UsageError
 from rung.graph.grad import LOSS_GRADIENT
 from rung.models.config import Config
-from rung.models.trainable import CHUNK_ROWS, PRODUCTS, Precision, TrainableDecoder
+from rung.models.trainable import PRODUCTS, Precision, TrainableDecoder, chunk_rows_of
 from rung.registry import Cost
 from rung.schedule.execute import Started
 from rung.schedule.profile.runs import Profile
@@ -63,9 +63,9 @@ class TrainStep:
     which weights decay; weights that lie in one tensor (queries, keys and values; gate and up) must
     agree. recompute: activations that are cheap to compute are computed again in the backward pass
     and not kept, which saves about a third of the memory of activations. chunk_rows: of how many
-    tokens logits are there at once, at most. precision: bfloat16 rounds the factors of products of
-    weights, and of their gradients, to it; sums, weights, gradients, moments and all else stay
-    float32.
+    tokens logits are there at once, None for what suits the device. precision: bfloat16 rounds the
+    factors of all products of weights, and of their gradients, to it; sums, weights, gradients,
+    moments and all else stay float32.
 
     Names are those of the Config everywhere: `names`, `shape`, and `parameter`, `gradient`,
     `moments`, which return copies; `set_parameter` and `set_moments` write. `steps` counts updates,
@@ -89,7 +89,7 @@ class TrainStep:
         optimizer: AdamW | None = None,
         decays: Callable[[str, tuple[int, ...]], bool] = is_matrix,
         recompute: bool = False,
-        chunk_rows: int = CHUNK_ROWS,
+        chunk_rows: int | None = None,
         precision: Precision = "float32",
         on_compile: Compiling | None = None,
     ) -> None:
@@ -112,7 +112,10 @@ class TrainStep:
                 config,
                 sequences=sequences,
                 tokens=tokens,
-                chunk_rows=min(chunk_rows, self._most_rows()),
+                chunk_rows=min(
+                    chunk_rows or chunk_rows_of(config.vocab_size, on_gpu=device != "cpu"),
+                    self._most_rows(),
+                ),
                 precision=precision,
             )
             self._parameters = Parameters(config, self.device, decays)

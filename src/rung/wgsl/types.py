@@ -69,5 +69,4 @@ def unit_constants(name: str, kind: StorageType) -> dict[str, Constant]:
     known = type_constants(kind)
     known |= {key: True for key, forms in _FAMILIES.items() if form_of(kind) in forms}
     known["QUADS"] = unit_of(kind) // 4
-    known["PAIRS"] = unit_of(kind) // 8
     return {f"{name}_{key}": value for key, value in known.items()}

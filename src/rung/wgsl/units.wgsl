@@ -19,7 +19,7 @@
 //
 // Where DIGITS is true, of types of 8 bits and fewer, with digits.wgsl before it:
 //
-//     struct TENSOR_Digits                                    activations in digits
+//     alias TENSOR_Digits = array<vec4<u32>, TENSOR_QUADS>    activations in digits
 //     fn TENSOR_digits(x: TENSOR_Values, per_step) -> TENSOR_Digits
 //     fn TENSOR_raw(row, unit) -> TENSOR_Raw                  what is stored of a unit, or most of it
 //     fn TENSOR_dot_digits(row, unit, w: TENSOR_Raw, x: TENSOR_Digits) -> f32    as dot_unit, in steps
@@ -36,24 +36,13 @@ fn TENSOR_half(word: u32, index: u32) -> f32 {
 }
 
 #if DIGITS
-// `sums`: of each two quads, in steps.
-struct TENSOR_Digits {
-    quads: array<vec3<u32>, TENSOR_QUADS>,
-    sums: array<f32, TENSOR_PAIRS>,
-}
+alias TENSOR_Digits = array<vec4<u32>, TENSOR_QUADS>;
 
 fn TENSOR_digits(x: TENSOR_Values, per_step: f32) -> TENSOR_Digits {
     return TENSOR_Digits(
-        array<vec3<u32>, TENSOR_QUADS>(
 #repeat i TENSOR_QUADS
-            digits_of(per_step * x[i]),
+        digits_of(per_step * x[i]),
 #end
-        ),
-        array<f32, TENSOR_PAIRS>(
-#repeat p TENSOR_PAIRS
-            per_step * dot(vec4(1.0), x[2u * p] + x[2u * p + 1u]),
-#end
-        ),
     );
 }
 #endif
@@ -155,7 +144,7 @@ fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
 }
 
 fn TENSOR_dot_digits(row: u32, unit: u32, w: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
-    let sums = digit_sums(w.x, x.quads[0]) + digit_sums(w.y, x.quads[1]);
+    let sums = digit_sums(w.x, x[0]) + digit_sums(w.y, x[1]);
     return TENSOR_scale(row, unit) * steps_of(sums);
 }
 #endif
@@ -224,9 +213,9 @@ fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
 
 fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
     let w = TENSOR_words(raw);
-    let sums = digit_sums(w.x, x.quads[0]) + digit_sums(w.y, x.quads[1])
-        + digit_sums(w.z, x.quads[2]) + digit_sums(w.w, x.quads[3]);
-    return TENSOR_scale(row, unit) * (steps_of(sums) - 8.0 * (x.sums[0] + x.sums[1]));
+    let sums = digit_sums(w.x, x[0]) + digit_sums(w.y, x[1])
+        + digit_sums(w.z, x[2]) + digit_sums(w.w, x[3]);
+    return TENSOR_scale(row, unit) * (steps_of(sums) - 8.0 * sum_of(x[0], x[1], x[2], x[3]));
 }
 #endif
 #endif
@@ -379,20 +368,23 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
 fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
     let w = TENSOR_unit(row, unit, raw);
 #repeat i 8
-    let sums_i = digit_sums(w.words[i], x.quads[i]);
+    let sums_i = digit_sums(w.words[i], x[i]);
 #end
 #if TENSOR_Q6_K
     let sums = vec4(
         steps_of(sums_0 + sums_1), steps_of(sums_2 + sums_3),
         steps_of(sums_4 + sums_5), steps_of(sums_6 + sums_7),
     );
-    return dot(w.scales, sums - 32.0 * vec4(x.sums[0], x.sums[1], x.sums[2], x.sums[3]));
+    let totals = vec4(
+        sum_of_two(x[0], x[1]), sum_of_two(x[2], x[3]), sum_of_two(x[4], x[5]), sum_of_two(x[6], x[7])
+    );
+    return dot(w.scales, sums - 32.0 * totals);
 #else
     // Two quads share scales with the next two.
     let sums = vec2(
         steps_of(sums_0 + sums_1 + sums_2 + sums_3), steps_of(sums_4 + sums_5 + sums_6 + sums_7)
     );
-    let totals = vec2(x.sums[0] + x.sums[1], x.sums[2] + x.sums[3]);
+    let totals = vec2(sum_of(x[0], x[1], x[2], x[3]), sum_of(x[4], x[5], x[6], x[7]));
     return dot(w.scales.xz, sums) - dot(w.offsets.xz, totals);
 #endif
 }

@@ -84,18 +84,25 @@ def prepare(
                 raise UsageError("--llmc-tokenizer needs --tokenizer or --train-tokenizer")
             llmc_write.write(stage / LLMC_FILE, tokenizer)
         writer = _write(sources, stage, options, tokenizer, progress)
-        manifest = Manifest(
-            tokenizer=name,
-            tokenizer_kind="" if tokenizer is None else tokenizer.kind,
-            tokenizer_sha256="" if tokenizer is None else fingerprint(tokenizer),
-            vocab_size=writer.largest + 1 if tokenizer is None else tokenizer.vocab_size,
-            separator="" if tokenizer is None else separation(tokenizer, options.separator).name,
-            token_type=writer.kind.dtype.name,
-            shards=writer.facts(),
-            sources=writer.sources(),
-        )
-        with replacing(stage / MANIFEST) as file:
-            file.write(manifest.to_json().encode())
+        return finish(stage, writer, tokenizer, name=name, separator=options.separator)
+
+
+def finish(
+    stage: Path, writer: ShardSet, tokenizer: Tokenizer | None, *, name: str, separator: str
+) -> Manifest:
+    """Writes the manifest of shards that are closed; `name` is that of the tokenizer's file."""
+    manifest = Manifest(
+        tokenizer=name,
+        tokenizer_kind="" if tokenizer is None else tokenizer.kind,
+        tokenizer_sha256="" if tokenizer is None else fingerprint(tokenizer),
+        vocab_size=writer.largest + 1 if tokenizer is None else tokenizer.vocab_size,
+        separator="" if tokenizer is None else separation(tokenizer, separator).name,
+        token_type=writer.kind.dtype.name,
+        shards=writer.facts(),
+        sources=writer.sources(),
+    )
+    with replacing(stage / MANIFEST) as file:
+        file.write(manifest.to_json().encode())
     return manifest
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from rung.ops.linear.cpu.panels import ahead_of
-from rung.simd.amx import GROUP, TILE, tiles_add, tiles_close, tiles_multiply, tiles_open
+from rung.simd.amx import GROUP, tiles_add, tiles_close, tiles_multiply, tiles_open
 from rung.simd.blocks import RUN
 from rung.simd.dots import copy_run
 from rung.simd.lanes import LANES, tile_zeros
@@ -27,6 +27,7 @@ from rung.simd.panels import (
     panel_factors,
     panel_values,
 )
+from rung.simd.tile_instructions import TILE
 
 
 @register_jitable

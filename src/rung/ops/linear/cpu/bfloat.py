@@ -23,7 +23,6 @@ from rung.simd.bfloat_tiles import (
     ELEMENTS,
     PANEL,
     SUMS,
-    TILE,
     bfloat_expand,
     bfloat_tiles_open,
     bfloat_values,
@@ -37,6 +36,7 @@ from rung.simd.finish import finish
 from rung.simd.memory import LINE_BYTES, prefetch_line
 from rung.simd.panels import INT8_ROWS, aligned_bytes, aligned_floats
 from rung.simd.spans import span
+from rung.simd.tile_instructions import TILE
 from rung.storage import F32, Q8_S
 from rung.storage.tiles import LEAST_ROWS
 

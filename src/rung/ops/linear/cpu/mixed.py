@@ -1,4 +1,4 @@
-"""Products in mixed precision: 1 the plain loops; 2 pairs of bfloat16 in tiles.
+"""Products in mixed precision: 1 the plain loops; 2 pairs of bfloat16 in tiles (3: mixed_amx.py).
 
 The tiles are those of outer.py, each step being two of the depth: both factors are rounded as they
 are copied into strips of pairs (simd/pairs.py), 8 rows of one meet 48 columns of the other, and

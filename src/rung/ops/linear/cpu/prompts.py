@@ -9,7 +9,7 @@ three, so a token's result does not depend on the batch it stands in.
 
 from numba.extending import register_jitable
 
-from rung.ops.linear.cpu.amx import TILE, amx_product
+from rung.ops.linear.cpu.amx import amx_product
 from rung.ops.linear.cpu.common import COLUMNS, OUTPUTS, finish
 from rung.ops.linear.cpu.integers import SIMPLE, SUPER, each_form
 from rung.ops.linear.cpu.panels import panel_product
@@ -17,6 +17,7 @@ from rung.ops.linear.cpu.streams import streamed_product
 from rung.ops.linear.op import linear
 from rung.simd.panels import INT8_ROWS
 from rung.simd.spans import span
+from rung.simd.tile_instructions import TILE
 from rung.storage import I8, Q8_S
 
 # From so many tokens on panels are faster than streams. 2048×2048 weights of q8_0 in memory with 2,

@@ -7,8 +7,6 @@ from rung.wgsl import Call, Dispatch, ceil_div, spread
 from rung.wgsl.slices import slices
 from rung.wgsl.types import IN_BYTES
 
-_MOST_ROWS = 8
-
 
 @kernels(
     7,
@@ -20,7 +18,7 @@ _MOST_ROWS = 8
 def dots(call: Call) -> Dispatch:
     """Each activation becomes three digits of a byte, once for the rows of a workgroup."""
     kind, rows = call.spec("w_NK").type, call.size("N")
-    cut = slices(kind, call.size("K"), rows, call.features, most=_MOST_ROWS)
+    cut = slices(kind, call.size("K"), rows, call.features)
     return Dispatch(
         "dots.wgsl",
         lambda tokens: spread(ceil_div(rows, cut.each)),

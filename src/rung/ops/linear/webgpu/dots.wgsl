@@ -10,10 +10,6 @@
 // Subgroups have 4 lanes at least.
 var<workgroup> partial_sums: array<f32, THREADS / 4u * EACH>;
 
-fn row_itself(rank: u32) -> u32 {
-    return rank;
-}
-
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -27,7 +23,9 @@ fn main(
 #repeat r EACH
     var sum_r = 0.0;
 #end
-#include "slice.wgsl" TENSOR=w_NK ROW=row_itself FIRST=first COUNT=N
+#include "slice_rows.wgsl" WEIGHT=w_NK NAME=w PLACE=thread OF= BEGIN=first RANKS=N
+#include "slice.wgsl" WEIGHT=w_NK PLACE=thread
+#include "slice_sums.wgsl" WEIGHT=w_NK NAME=w PLACE=thread SUM=sum
 #repeat r EACH
     sum_r = subgroupAdd(sum_r);
     if (lane == 0u) {
