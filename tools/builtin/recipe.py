@@ -32,7 +32,7 @@ from rung.train.curve import draw
 from rung.train.data import open_data
 from rung.train.metrics import Row, read_rows
 
-WINDOWS = 256  # of a step, whatever part of them is there at once
+WINDOWS = 64  # of a step, whatever part of them is there at once
 TRAIN = {
     "config": "llama:256x5:heads=8,kv=4,hidden=512,context=512,tied=yes",
     "seq-len": 512,
@@ -48,9 +48,6 @@ TRAIN = {
     "seed": 20_240_817,
     "val-every": 500,
     "val-batches": 1000,  # all there are
-    "prompt": "Once upon a time",
-    "sample-every": 2000,
-    "sample-tokens": 200,
     "save-every": 500,
     "keep": 2,
 }
@@ -59,8 +56,6 @@ SMALL = {
     "warmup": 10,
     "val-every": 20,
     "val-batches": 5,
-    "sample-every": 20,
-    "sample-tokens": 20,
     "save-every": 20,
 }
 """What --small changes: a model and a batch of 4 windows that any machine trains in a minute."""
@@ -188,15 +183,15 @@ def pack(out: Path, options: argparse.Namespace) -> dict[str, Any]:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("out", type=Path)
-    parser.add_argument("--documents", type=int, default=1_600_000, help="of the corpus")
-    parser.add_argument("--steps", type=int, default=16_000)
+    parser.add_argument("--documents", type=int, default=600_000, help="of the corpus")
+    parser.add_argument("--steps", type=int, default=7_000)
     parser.add_argument("--device", default="webgpu", help="as rung train takes it (webgpu)")
     parser.add_argument(
         "--batch-size",
         type=int,
         default=WINDOWS,
-        choices=[WINDOWS >> n for n in range(9)],
-        help="windows at once, where there is no memory for all 256 of a step",
+        choices=[WINDOWS >> n for n in range(7)],
+        help=f"windows at once, where there is no memory for all {WINDOWS} of a step",
     )
     parser.add_argument("--seconds", type=float, help="stop training after so many, to go on later")
     parser.add_argument("--workers", type=int, default=os.cpu_count(), help="that write the corpus")
