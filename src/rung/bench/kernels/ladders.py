@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rung.backends.base import KernelBackend
-from rung.bench.kernels.prepare import WORKGROUP, Prepared, prepare, specs_of
+from rung.bench.kernels.prepare import Prepared, prepare, specs_of
 from rung.bench.kernels.rows import Row, make_row
 from rung.bench.kernels.runner import Entry, rounds, time_by_turns
 from rung.bench.kernels.shapes import show
@@ -15,6 +15,7 @@ from rung.bench.kernels.targets import Target, lacks, ladder, planned, tokens_of
 from rung.bench.machine.limits import Limits
 from rung.errors import KernelError, UsageError
 from rung.registry import MANY, Kernel, select
+from rung.wgsl.call import WORKGROUP
 
 Progress = Callable[[str], None]
 

@@ -24,6 +24,7 @@ from rung.errors import UsageError
 from rung.graph.ir import Graph, Tensor
 from rung.registry import Cost, Kernel, Op, Split, TensorSpec, letters_of
 from rung.storage import StoredTensor
+from rung.wgsl.call import WORKGROUP
 
 # All that copies read is so many times the last cache. Where that takes more than these copies or
 # bytes, a run reads little of what stays, and it is left in the cache.
@@ -35,8 +36,6 @@ _MOST_BYTES = 2 << 30
 _CHECKED_FLOPS = 3e8
 _CHECKED_BYTES = 1 << 28
 
-WORKGROUP = "workgroup"
-"""The option of a GPU's kernels that says how many threads share a workgroup."""
 
 Inputs = Mapping[str, StoredTensor | None]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rung.bench.kernels.prepare import WORKGROUP, Prepared
+from rung.bench.kernels.prepare import Prepared
 from rung.bench.kernels.runner import Entry
 from rung.bench.kernels.shapes import letters
 from rung.bench.kernels.targets import activation_type, weight_name
@@ -17,6 +17,7 @@ from rung.bench.results import origin
 from rung.errors import KernelError
 from rung.registry import PARTS, Cost
 from rung.storage import F32
+from rung.wgsl.call import WORKGROUP
 
 READING = "reading"
 
