@@ -8,7 +8,7 @@ from pathlib import Path
 from gpu import require_gpu
 from rung.backends.webgpu.adapters import find
 from rung.backends.webgpu.gpu import Gpu
-from rung.wgsl import FEATURES
+from rung.backends.webgpu.opening import FEATURES
 from rung.wgsl.source import expand
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "webgpu-backend.md").read_text("utf-8")

@@ -124,8 +124,10 @@ def place(row: Row) -> tuple[str, int]:
 
 
 def place_name(where: tuple[str, int]) -> str:
-    """Such as "AMD EPYC, 2 threads"."""
+    """Such as "AMD EPYC, 2 threads"; a GPU's name alone."""
     machine, threads = where
+    if threads == 0:
+        return machine
     return f"{machine}, {threads} thread{'s' if threads != 1 else ''}"
 
 

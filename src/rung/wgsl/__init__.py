@@ -6,24 +6,6 @@ source    the few lines that are added to a kernel's file: constants, conditions
 
 from __future__ import annotations
 
-from rung.wgsl.call import (
-    FEATURES,
-    Call,
-    Constant,
-    Dispatch,
-    Features,
-    Grid,
-    ceil_div,
-    spread,
-)
+from rung.wgsl.call import Call, Constant, Dispatch, Features, Grid, ceil_div, spread
 
-__all__ = [
-    "FEATURES",
-    "Call",
-    "Constant",
-    "Dispatch",
-    "Features",
-    "Grid",
-    "ceil_div",
-    "spread",
-]
+__all__ = ["Call", "Constant", "Dispatch", "Features", "Grid", "ceil_div", "spread"]

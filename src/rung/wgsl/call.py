@@ -28,17 +28,12 @@ MOST_INVOCATIONS = 1024
 """Threads of a workgroup, on any GPU; many have room for 256 alone."""
 
 
-FEATURES = ("f16", "subgroups", "dots", "matrices")
-"""What a GPU may have or not, and kernels may need; RUNG_GPU_FEATURES can switch it off."""
-
-
 @dataclass(frozen=True)
 class Features:
     """What kernels may use of a GPU.
 
     f16: half precision in shaders. subgroups: sums and broadcasts over lanes that run together,
-    of `subgroup_size` lanes; 0 where that is not known or varies. dots: four products of bytes are
-    one instruction. matrices: cooperative matrices.
+    of `subgroup_size` lanes; 0 where that is not known or varies. matrices: cooperative matrices.
     workgroup_bytes: memory that a workgroup shares. invocations: its most threads. processors:
     an idea of how many workgroups run at once.
     """
@@ -46,7 +41,6 @@ class Features:
     f16: bool = False
     subgroups: bool = False
     subgroup_size: int = 0
-    dots: bool = False
     matrices: bool = False
     workgroup_bytes: int = 16384
     invocations: int = 256
@@ -54,7 +48,7 @@ class Features:
     binding_bytes: int = 1 << 27
 
     def has(self, name: str) -> bool:
-        """Whether a feature that a kernel needs is there: f16, subgroups, dots or matrices."""
+        """Whether a feature that a kernel needs is there: f16, subgroups or matrices."""
         return bool(getattr(self, name))
 
 

@@ -29,8 +29,6 @@ _FAMILIES = {
     "K_BLOCKS": ("q4_k", "q5_k"),
     "IN_ORDER": ("f32", "f16", "bf16", "i8", "i8_g", "q8_0"),
 }
-IN_BYTES = ("i8", "i8_g", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k")
-"""Types whose values are bytes or less, times scales: they meet activations in digits."""
 
 
 def form_of(kind: StorageType) -> str:

@@ -17,14 +17,6 @@
 //     fn TENSOR_dot_unit(row, unit, x: TENSOR_Values) -> f32  the sum of their products
 //     fn TENSOR_finished(row, sum) -> f32                     what the sum over a row's units stands for
 //
-// Where DIGITS is true, of types of 8 bits and fewer, with digits.wgsl before it:
-//
-//     alias TENSOR_Digits = array<vec4<u32>, TENSOR_QUADS>    activations in digits
-//     fn TENSOR_digits(x: TENSOR_Values, per_step) -> TENSOR_Digits
-//     fn TENSOR_raw(row, unit) -> TENSOR_Raw                  what is stored of a unit, or most of it
-//     fn TENSOR_dot_digits(row, unit, w: TENSOR_Raw, x: TENSOR_Digits) -> f32    as dot_unit, in steps
-//     fn TENSOR_digit_sums(w, x) -> vec3<i32>                 of i8, whose units share a scale
-//
 // `values` and `dot_unit` leave out what is the same for a whole row, which is i8's scale alone:
 // `finished` multiplies by it, and changes nothing for other types.
 
@@ -35,18 +27,6 @@ fn TENSOR_half(word: u32, index: u32) -> f32 {
     let both = unpack2x16float(word);
     return select(both.x, both.y, (index & 1u) == 1u);
 }
-
-#if DIGITS
-alias TENSOR_Digits = array<vec4<u32>, TENSOR_QUADS>;
-
-fn TENSOR_digits(x: TENSOR_Values, per_step: f32) -> TENSOR_Digits {
-    return TENSOR_Digits(
-#repeat i TENSOR_QUADS
-        digits_of(x[i], per_step),
-#end
-    );
-}
-#endif
 
 #if TENSOR_F32
 var<storage, read> TENSOR: array<vec4<f32>>;
@@ -136,22 +116,6 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let first = dot(TENSOR_signed(w.x), TENSOR_DOWN * x[0]);
     return TENSOR_scale(row, unit) * (first + dot(TENSOR_signed(w.y), TENSOR_DOWN * x[1]));
 }
-
-#if DIGITS
-alias TENSOR_Raw = vec2<u32>;
-
-fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
-    return TENSOR[row * TENSOR_UNITS + unit];
-}
-
-fn TENSOR_dot_digits(row: u32, unit: u32, w: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
-    return TENSOR_scale(row, unit) * steps_of(TENSOR_digit_sums(w, x));
-}
-
-fn TENSOR_digit_sums(w: TENSOR_Raw, x: TENSOR_Digits) -> vec3<i32> {
-    return digit_sums(w.x, x[0]) + digit_sums(w.y, x[1]);
-}
-#endif
 #endif
 
 #if TENSOR_I8
@@ -182,17 +146,15 @@ fn TENSOR_scale(row: u32, unit: u32) -> f32 {
 }
 
 // Byte j of a block holds value j in its low and value j + 16 in its high half; a unit is 8 bytes.
-fn TENSOR_words(w: vec2<u32>) -> vec4<u32> {
-    return vec4(w, w >> vec2(4u)) & vec4(0x0f0f0f0fu);
-}
-
 fn TENSOR_levels(row: u32, unit: u32) -> TENSOR_Values {
-    let words = TENSOR_words(TENSOR[row * TENSOR_UNITS + unit]);
+    let w = TENSOR[row * TENSOR_UNITS + unit];
+    let low = w & vec2(0x0f0f0f0fu);
+    let high = (w >> vec2(4u)) & vec2(0x0f0f0f0fu);
     return TENSOR_Values(
-        TENSOR_bytes(words.x) - vec4(8.0),
-        TENSOR_bytes(words.y) - vec4(8.0),
-        TENSOR_bytes(words.z) - vec4(8.0),
-        TENSOR_bytes(words.w) - vec4(8.0),
+        TENSOR_bytes(low.x) - vec4(8.0),
+        TENSOR_bytes(low.y) - vec4(8.0),
+        TENSOR_bytes(high.x) - vec4(8.0),
+        TENSOR_bytes(high.y) - vec4(8.0),
     );
 }
 
@@ -207,21 +169,6 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     let sum = dot(w[0], x[0]) + dot(w[1], x[1]) + dot(w[2], x[2]) + dot(w[3], x[3]);
     return TENSOR_scale(row, unit) * sum;
 }
-
-#if DIGITS
-alias TENSOR_Raw = vec2<u32>;
-
-fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
-    return TENSOR[row * TENSOR_UNITS + unit];
-}
-
-fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
-    let w = TENSOR_words(raw);
-    let sums = digit_sums(w.x, x[0]) + digit_sums(w.y, x[1])
-        + digit_sums(w.z, x[2]) + digit_sums(w.w, x[3]);
-    return TENSOR_scale(row, unit) * (steps_of(sums) - 8.0 * sum_of(x[0], x[1], x[2], x[3]));
-}
-#endif
 #endif
 
 // K types: a unit is 32 values, each a level times a scale less an offset; scales and offsets are
@@ -230,7 +177,7 @@ fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> 
 const TENSOR_UNIT = 32u;
 
 struct TENSOR_Unit {
-    words: array<u32, 8>, // levels, four a word
+    levels: TENSOR_Values,
     scales: vec4<f32>,
     offsets: vec4<f32>,
 }
@@ -253,20 +200,11 @@ const TENSOR_BLOCK = 11u; // vec4s: 1 of scales, 2 of fifth bits, 8 of nibbles
 #endif
 
 // Of 64 values, 32 lie in the low halves of 32 bytes and 32 in the high halves; a unit is 16 bytes.
-alias TENSOR_Raw = vec4<u32>;
-
-fn TENSOR_block(row: u32, unit: u32) -> u32 {
-    return (row * (WIDTH / 256u) + unit / 8u) * TENSOR_BLOCK;
-}
-
-fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
-    return TENSOR[TENSOR_block(row, unit) + TENSOR_BLOCK - 8u + (unit & 7u)];
-}
-
-fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
-    let block = TENSOR_block(row, unit);
+fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
+    let block = (row * (WIDTH / 256u) + unit / 8u) * TENSOR_BLOCK;
     let sub = unit & 6u;
     let head = TENSOR[block];
+    let w = TENSOR[block + TENSOR_BLOCK - 8u + (unit & 7u)];
     var low = w & vec4(0x0f0f0f0fu);
     var high = (w >> vec4(4u)) & vec4(0x0f0f0f0fu);
 #if TENSOR_Q5_K
@@ -274,11 +212,16 @@ fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
     low |= (fifth << vec4(4u)) & vec4(0x10101010u);
     high |= (fifth << vec4(3u)) & vec4(0x10101010u);
 #endif
-    let words = array<u32, 8>(low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w);
+    let levels = TENSOR_Values(
+        TENSOR_bytes(low.x), TENSOR_bytes(low.y), TENSOR_bytes(low.z), TENSOR_bytes(low.w),
+        TENSOR_bytes(high.x), TENSOR_bytes(high.y), TENSOR_bytes(high.z), TENSOR_bytes(high.w),
+    );
     let d = unpack2x16float(head.x);
     let first = d * TENSOR_six_bits(head.yzw, sub);
     let second = d * TENSOR_six_bits(head.yzw, sub + 1u);
-    return TENSOR_Unit(words, vec4(first.xx, second.xx), vec4(first.yy, second.yy));
+    return TENSOR_Unit(
+        levels, vec4(first.xx, second.xx), vec4(first.yy, second.yy)
+    );
 }
 #endif
 
@@ -290,19 +233,12 @@ var<storage, read> TENSOR_d: array<u32>;
 
 // Of 128 values in four runs of 32, a unit is 8 of each run: runs 0 and 2 share bytes of nibbles,
 // so do 1 and 3; two high bits of all four share a byte.
-alias TENSOR_Raw = vec4<u32>;
-
-fn TENSOR_raw(row: u32, unit: u32) -> TENSOR_Raw {
-    let at = (row * (WIDTH / 256u) + unit / 8u) * 16u + (unit & 4u) * 2u + (unit & 3u);
-    return vec4(TENSOR[at], TENSOR[at + 4u]);
-}
-
-fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
+fn TENSOR_unit(row: u32, unit: u32) -> TENSOR_Unit {
     let block = row * (WIDTH / 256u) + unit / 8u;
     let section = 2u * block + ((unit >> 2u) & 1u);
     let part = unit & 3u;
-    let even = w.xy;
-    let odd = w.zw;
+    let even = TENSOR[section * 8u + part];
+    let odd = TENSOR[section * 8u + 4u + part];
     let top = TENSOR_high[section * 4u + part];
     let mask = vec2(0x0f0f0f0fu);
     let upper = vec2(0x30303030u);
@@ -310,8 +246,12 @@ fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
     let second = (odd & mask) | ((top << vec2(2u)) & upper);
     let third = ((even >> vec2(4u)) & mask) | (top & upper);
     let fourth = ((odd >> vec2(4u)) & mask) | ((top >> vec2(2u)) & upper);
-    let levels = array<u32, 8>(
-        first.x, first.y, second.x, second.y, third.x, third.y, fourth.x, fourth.y,
+    let zero = vec4(32.0);
+    let levels = TENSOR_Values(
+        TENSOR_bytes(first.x) - zero, TENSOR_bytes(first.y) - zero,
+        TENSOR_bytes(second.x) - zero, TENSOR_bytes(second.y) - zero,
+        TENSOR_bytes(third.x) - zero, TENSOR_bytes(third.y) - zero,
+        TENSOR_bytes(fourth.x) - zero, TENSOR_bytes(fourth.y) - zero,
     );
     let words = bitcast<vec2<i32>>(TENSOR_scales[section] >> vec2(8u * (part >> 1u)));
     let scales = vec4(
@@ -323,38 +263,23 @@ fn TENSOR_unit(row: u32, unit: u32, w: TENSOR_Raw) -> TENSOR_Unit {
 }
 #endif
 
-fn TENSOR_levels(w: TENSOR_Unit) -> TENSOR_Values {
-#if TENSOR_Q6_K
-    let zero = vec4(32.0);
-#else
-    let zero = vec4(0.0);
-#endif
-    return TENSOR_Values(
-#repeat i 8
-        TENSOR_bytes(w.words[i]) - zero,
-#end
-    );
-}
-
 fn TENSOR_values(row: u32, unit: u32) -> TENSOR_Values {
-    let w = TENSOR_unit(row, unit, TENSOR_raw(row, unit));
-    let levels = TENSOR_levels(w);
+    let w = TENSOR_unit(row, unit);
     return TENSOR_Values(
-        w.scales.x * levels[0] - w.offsets.x, w.scales.x * levels[1] - w.offsets.x,
-        w.scales.y * levels[2] - w.offsets.y, w.scales.y * levels[3] - w.offsets.y,
-        w.scales.z * levels[4] - w.offsets.z, w.scales.z * levels[5] - w.offsets.z,
-        w.scales.w * levels[6] - w.offsets.w, w.scales.w * levels[7] - w.offsets.w,
+        w.scales.x * w.levels[0] - w.offsets.x, w.scales.x * w.levels[1] - w.offsets.x,
+        w.scales.y * w.levels[2] - w.offsets.y, w.scales.y * w.levels[3] - w.offsets.y,
+        w.scales.z * w.levels[4] - w.offsets.z, w.scales.z * w.levels[5] - w.offsets.z,
+        w.scales.w * w.levels[6] - w.offsets.w, w.scales.w * w.levels[7] - w.offsets.w,
     );
 }
 
 fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
-    let w = TENSOR_unit(row, unit, TENSOR_raw(row, unit));
-    let levels = TENSOR_levels(w);
+    let w = TENSOR_unit(row, unit);
     let sums = vec4(
-        dot(levels[0], x[0]) + dot(levels[1], x[1]),
-        dot(levels[2], x[2]) + dot(levels[3], x[3]),
-        dot(levels[4], x[4]) + dot(levels[5], x[5]),
-        dot(levels[6], x[6]) + dot(levels[7], x[7]),
+        dot(w.levels[0], x[0]) + dot(w.levels[1], x[1]),
+        dot(w.levels[2], x[2]) + dot(w.levels[3], x[3]),
+        dot(w.levels[4], x[4]) + dot(w.levels[5], x[5]),
+        dot(w.levels[6], x[6]) + dot(w.levels[7], x[7]),
     );
 #if TENSOR_K_BLOCKS
     let ones = vec4(1.0);
@@ -367,32 +292,6 @@ fn TENSOR_dot_unit(row: u32, unit: u32, x: TENSOR_Values) -> f32 {
     return dot(w.scales, sums);
 #endif
 }
-
-#if DIGITS
-fn TENSOR_dot_digits(row: u32, unit: u32, raw: TENSOR_Raw, x: TENSOR_Digits) -> f32 {
-    let w = TENSOR_unit(row, unit, raw);
-#repeat i 8
-    let sums_i = digit_sums(w.words[i], x[i]);
-#end
-#if TENSOR_Q6_K
-    let sums = vec4(
-        steps_of(sums_0 + sums_1), steps_of(sums_2 + sums_3),
-        steps_of(sums_4 + sums_5), steps_of(sums_6 + sums_7),
-    );
-    let totals = vec4(
-        sum_of_two(x[0], x[1]), sum_of_two(x[2], x[3]), sum_of_two(x[4], x[5]), sum_of_two(x[6], x[7])
-    );
-    return dot(w.scales, sums - 32.0 * totals);
-#else
-    // Two quads share scales with the next two.
-    let sums = vec2(
-        steps_of(sums_0 + sums_1 + sums_2 + sums_3), steps_of(sums_4 + sums_5 + sums_6 + sums_7)
-    );
-    let totals = vec2(sum_of(x[0], x[1], x[2], x[3]), sum_of(x[4], x[5], x[6], x[7]));
-    return dot(w.scales.xz, sums) - dot(w.offsets.xz, totals);
-#endif
-}
-#endif
 #endif
 
 fn TENSOR_quad(unit: u32, i: u32) -> u32 {

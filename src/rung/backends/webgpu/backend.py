@@ -25,6 +25,7 @@ from rung.backends.webgpu import memory as gpu_memory
 from rung.backends.webgpu.fusion import chosen
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.memory import GpuArena, GpuBuffer
+from rung.backends.webgpu.opening import FEATURES
 from rung.backends.webgpu.program import GpuProgram, tokens_of
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.errors import BackendError, KernelError
@@ -32,7 +33,7 @@ from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.ops import load_kernels
 from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
-from rung.wgsl import FEATURES, Features
+from rung.wgsl import Features
 from rung.wgsl.call import WORKGROUP
 
 NAME = "webgpu"

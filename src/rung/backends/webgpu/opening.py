@@ -9,7 +9,10 @@ from typing import Any
 from rung import env
 from rung.backends.webgpu.adapters import Adapter
 from rung.errors import BackendError, UsageError
-from rung.wgsl import FEATURES, Features
+from rung.wgsl import Features
+
+FEATURES = ("f16", "subgroups", "matrices")
+"""What RUNG_GPU_FEATURES can switch off."""
 
 _WANTED = {
     "f16": ("shader-f16",),
@@ -17,8 +20,6 @@ _WANTED = {
     "matrices": ("cooperative-matrix",),
     "timestamps": ("timestamp-query", "timestamp-query-inside-passes"),
 }
-# Where dot4I8Packed becomes an instruction; elsewhere it is spelled out, slower than float32.
-_DOT_APIS = ("vulkan", "dx12")
 _LIMITS = (
     "max-buffer-size",
     "max-storage-buffer-binding-size",
@@ -60,7 +61,6 @@ def open_device(adapter: Adapter) -> Opened:
     features = Features(
         f16=wanted["f16"],
         subgroups=wanted["subgroups"],
-        dots=adapter.api in _DOT_APIS and chosen.get("dots", True),
         matrices=wanted["matrices"],
         workgroup_bytes=limits["max-compute-workgroup-storage-size"],
         invocations=limits["max-compute-invocations-per-workgroup"],

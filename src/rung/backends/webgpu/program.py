@@ -23,7 +23,7 @@ from rung.backends.webgpu.shaders import Pipeline, Shader
 from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
-from rung.wgsl import FEATURES, Call, Dispatch, Features
+from rung.wgsl import Call, Dispatch, Features
 from rung.wgsl.call import WORKGROUP
 from rung.wgsl.source import GIVEN, SIZES, Source, expand
 
@@ -445,7 +445,7 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
     constants |= dict(dispatch.constants)
     constants = {name: value for name, value in constants.items() if name not in dispatch.given}
     conditions = {name: call.has(name) for name in kernel.op.inputs}
-    conditions |= {name: call.features.has(name) for name in FEATURES}
+    conditions |= {name: call.features.has(name) for name in ("f16", "subgroups", "matrices")}
     expression = f"{SIZES}.{tokens.name}" if isinstance(tokens, Symbol) else str(tokens)
     path = _folder(kernel.function) / dispatch.shader
     return expand(path, constants, conditions, expression, dispatch.given)
@@ -453,4 +453,4 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
 
 def without_features(features: Features) -> Features:
     """A GPU that has nothing but what all have."""
-    return replace(features, **dict.fromkeys(FEATURES, False))
+    return replace(features, f16=False, subgroups=False, matrices=False)

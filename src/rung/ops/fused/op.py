@@ -36,11 +36,6 @@ def _typed(width: int, *names: str) -> list[dict[str, Any]]:
     ]
 
 
-def _bytes(*names: str) -> dict[str, Any]:
-    """int8 weights in rows that several subgroups share, with units left over."""
-    return {"K": 2816, "types": dict.fromkeys(names, storage_type("i8"))}
-
-
 def _norm(x_TK: Any, g_K: Any, c_K: Any, eps: float) -> Any:
     """rms_norm, or layer_norm where there is a c."""
     if c_K is None:
@@ -105,8 +100,6 @@ _QKV_BIASES = ("bq_N", "bk_M", "bv_M")
     cases=[
         {"T": 1, "K": 64, "N": 24, "M": 6, "eps": 1e-5},
         {"T": 1, "K": 68, "N": 9, "M": 9, "eps": 1e-6, "given": ("c_K", *_QKV_BIASES)},
-        {"T": 1, "N": 24, "M": 6, "eps": 1e-6, "given": ("c_K", *_QKV_BIASES)}
-        | _bytes("wq_NK", "wk_MK", "wv_MK"),
     ],
 )
 def norm_products(
@@ -150,9 +143,6 @@ def norm_products(
         _qkv_case(H=3, G=3, D=14, C=9, A=6, layout="half", given=_QKV_BIASES),
         _qkv_case(H=2, G=2, D=128, C=130, A=128, K=512, layout="half", half=True),
         _qkv_case(H=3, G=3, D=12, C=5, A=0, given=("c_K", *_QKV_BIASES), K=132),
-        _qkv_case(
-            H=3, G=1, D=20, C=9, A=12, layout="half", half=True, **_bytes("wq_NK", "wk_MK", "wv_MK")
-        ),
         _qkv_case(
             H=4,
             G=2,
@@ -265,7 +255,6 @@ def _mlp_case(**sizes: Any) -> dict[str, Any]:
         *(_mlp_case(**typed) for typed in _typed(96, "w_FK", "up_FK")),
         _mlp_case(activation="gelu", K=512, F=40, given=("up_FK", "b_F", "bup_F")),
         _mlp_case(activation="gelu", K=132, F=7, given=("c_K", "b_F")),
-        _mlp_case(activation="gelu", given=("c_K", "b_F"), **_bytes("w_FK")),
         _mlp_case(K=2048, F=9, types=dict.fromkeys(("w_FK", "up_FK"), storage_type("i8"))),
     ],
 )
@@ -302,7 +291,6 @@ def norm_mlp(
         *({"T": 1, "N": 21, "eps": 1e-5, "cap": 0.0} | typed for typed in _typed(96, "w_NK")),
         {"T": 1, "K": 512, "N": 70, "eps": 1e-6, "cap": 1.5, "given": ("b_N",)},
         {"T": 1, "K": 68, "N": 9, "eps": 1e-6, "cap": 0.0, "given": ("c_K",)},
-        {"T": 1, "N": 70, "eps": 1e-6, "cap": 1.5, "given": ("c_K", "b_N")} | _bytes("w_NK"),
     ],
 )
 def norm_linear(

@@ -60,11 +60,6 @@ _BY_TYPE |= {name: _block_cases(256) for name in ("q4_k", "q5_k", "q6_k")}
 for _name in ("f16", "i8", "q8_0"):
     _BY_TYPE[_name] = [*_BY_TYPE[_name], {"T": 5, "N": 6, "K": 96, "bias": True, "residual": True}]
 
-# One token and rows that several subgroups share, with units left over.
-for _name in ("i8", "q8_0", "q4_0", "q4_k", "q5_k", "q6_k"):
-    _BY_TYPE[_name] = [*_BY_TYPE[_name], {"T": 1, "N": 19, "K": 2816}]
-_GROUPED.append({"T": 1, "N": 19, "K": 2816, "group": 64})
-
 # bfloat16 activations meet bfloat16 weights.
 _BOTH_BF16 = [*_HALVES, {"T": 5, "N": 6, "K": 96, "bias": True, "residual": True}]
 

@@ -18,17 +18,6 @@ fn work(block: u32, at: Place) {
     var up_sum_r = 0.0;
 #end
     prepare(at.lane);
-#if DIGITS
-#include "slice_rows.wgsl" WEIGHT=w_FK NAME=w PLACE=at.lane OF= BEGIN=first RANKS=F
-#if up_FK
-#include "slice_rows.wgsl" WEIGHT=up_FK NAME=up PLACE=at.lane OF= BEGIN=first RANKS=F
-#endif
-#include "slice.wgsl" WEIGHT=w_FK PLACE=at.lane
-#include "slice_sums.wgsl" WEIGHT=w_FK NAME=w PLACE=at.lane SUM=sum
-#if up_FK
-#include "slice_sums.wgsl" WEIGHT=up_FK NAME=up PLACE=at.lane SUM=up_sum
-#endif
-#else
     var unit = at.lane;
     for (; unit + (UNROLL - 1u) * THREADS < w_FK_UNITS; unit += UNROLL * THREADS) {
 #repeat u UNROLL
@@ -52,7 +41,6 @@ fn work(block: u32, at: Place) {
 #endif
 #end
     }
-#endif
 #repeat r EACH
     share(r, sum_r, at);
 #if up_FK

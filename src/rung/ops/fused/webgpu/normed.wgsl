@@ -14,10 +14,6 @@
 // rms_norm costs nothing so: y = Σ x·g·w / sqrt(mean(x²) + eps), and x is read for the product
 // anyway. layer_norm, with c, goes through x before.
 
-#if DIGITS
-#include "digits.wgsl"
-#endif
-
 struct Place { lane: u32, subgroup: u32, subgroups: u32, sublane: u32 }
 
 var<storage, read> x_TK: array<vec4<f32>>;

@@ -3,56 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rung.ops.fused.op import norm_linear, norm_mlp, norm_products, norm_qkv
 from rung.storage import F16, F32, StorageType
 from rung.wgsl import Call, Constant, Dispatch, ceil_div, spread
-from rung.wgsl.slices import slices
-from rung.wgsl.types import IN_BYTES, form_of, in_units, unit_constants, unit_of
+from rung.wgsl.types import in_units, unit_constants, unit_of
 
 _ENOUGH = 80000
 """Threads that keep a large GPU's memory busy: 600 for each of an H200's 132 processors."""
-
-
-@dataclass(frozen=True)
-class _Rung:
-    """A version of all these kernels. digits: activations become bytes (wgsl/digits.wgsl)."""
-
-    version: int
-    why: str
-    digits: bool = False
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """That it needs of a GPU."""
-        return ("subgroups", "dots") if self.digits else ()
-
-    def reads(self, x: Any, *weights: Any) -> bool:
-        """Whether rows are in whole units, of float32 activations in whole vectors.
-
-        Digits are for weights of 8 bits and fewer, units of all as long.
-        """
-        types = [w.type for w in weights if w is not None]
-        return (
-            x.type is F32
-            and x.shape[-1] % 4 == 0
-            and all(in_units(kind, x.shape[-1]) for kind in types)
-            and (
-                not self.digits
-                or (
-                    all(form_of(kind) in IN_BYTES for kind in types)
-                    and len({unit_of(kind) for kind in types}) == 1
-                )
-            )
-        )
-
-
-_RUNGS = (
-    _Rung(1, "a workgroup some rows; the norm while x is read"),
-    _Rung(2, "the same in dot products of bytes", digits=True),
-)
 
 
 def _tuning(rows: int, units: int) -> tuple[int, int]:
@@ -68,27 +27,20 @@ def _tuning(rows: int, units: int) -> tuple[int, int]:
     return threads, each
 
 
-def _work(
-    call: Call, rung: _Rung, rows: int, *weights: str, sums: int = 1
-) -> tuple[int, dict[str, Constant]]:
+def _work(call: Call, rows: int, *weights: str, sums: int = 1) -> tuple[int, dict[str, Constant]]:
     """Rows that a workgroup has of each weight, and the constants of shaders with normed.wgsl.
 
     rows: of all weights. sums: how many weights a workgroup goes through together.
     """
-    kind, width = call.spec(weights[0]).type, call.size("K")
-    constants: dict[str, Constant]
-    if rung.digits:
-        cut = slices(kind, width, rows, call.features, least=2)
-        each, constants = cut.each // sums, dict(cut.constants())
-    else:
-        threads, each = _tuning(rows, width // unit_of(kind))
-        each //= sums
-        # Two units of 8 bytes are as good as one of 16.
-        unroll = 2 if unit_of(kind) * kind.bits < 128 else 1
-        constants = {"THREADS": threads, "UNROLL": unroll}
-    constants |= {
+    kind = call.spec(weights[0]).type
+    threads, each = _tuning(rows, call.size("K") // unit_of(kind))
+    each //= sums
+    constants: dict[str, Constant] = {
+        "THREADS": threads,
         "EACH": each,
         "SUMS": each * sums + 1,
+        # Two units of 8 bytes are as good as one of 16.
+        "UNROLL": 2 if unit_of(kind) * kind.bits < 128 else 1,
         "eps": float(call.attributes["eps"]),
     }
     for name in weights:
@@ -96,11 +48,19 @@ def _work(
     return each, constants
 
 
+def _readable(x: Any, *weights: Any) -> bool:
+    """Whether rows are in whole units, of float32 activations in whole vectors."""
+    given = [w for w in weights if w is not None]
+    return (
+        x.type is F32 and x.shape[-1] % 4 == 0 and all(in_units(w.type, w.shape[-1]) for w in given)
+    )
+
+
 def _floats(*vectors: Any) -> bool:
     return all(v is None or v.type is F32 for v in vectors)
 
 
-def _register_qkv(rung: _Rung, form: str, kind: StorageType, features: tuple[str, ...]) -> None:
+def _register_qkv(form: str, kind: StorageType, features: tuple[str, ...]) -> None:
     """The kernel for one type of cache."""
 
     def accepts(
@@ -119,7 +79,7 @@ def _register_qkv(rung: _Rung, form: str, kind: StorageType, features: tuple[str
     ) -> bool:
         pairs_fit = angles_TA is None or cache_SGCD.shape[-1] % 2 == 0
         return (
-            rung.reads(x_TK, wq_NK, wk_MK, wv_MK)
+            _readable(x_TK, wq_NK, wk_MK, wv_MK)
             and _floats(g_K, c_K, bq_N, bk_M, bv_M)
             and cache_SGPDL.type is kind
             and cache_SGCD.type is kind
@@ -130,77 +90,76 @@ def _register_qkv(rung: _Rung, form: str, kind: StorageType, features: tuple[str
 
     @norm_qkv.kernel(
         "webgpu",
-        rung.version,
+        1,
         form=form,
-        why=rung.why,
+        why="a workgroup some rows; the norm while x is read",
         when=accepts,
-        features=(*features, *rung.features),
+        features=features,
         tokens=(1, 1),
         **rate,
     )
     def qkv(call: Call) -> Dispatch:
         """Rows that turn together are sums of one workgroup, which turns and writes them."""
         half = call.has("angles_TA") and call.attributes["layout"] == "half"
-        return _qkv(call, rung, {"Element": kind.name, "HALF": half})
+        return _qkv(call, {"Element": kind.name, "HALF": half})
 
 
-def _qkv(call: Call, rung: _Rung, known: Mapping[str, Constant]) -> Dispatch:
+@norm_products.kernel(
+    "webgpu",
+    1,
+    why="a workgroup some rows; the norm while x is read",
+    when=lambda x_TK, g_K, c_K, wq_NK, wk_MK, wv_MK, bq_N, bk_M, bv_M: (
+        _readable(x_TK, wq_NK, wk_MK, wv_MK) and _floats(g_K, c_K, bq_N, bk_M, bv_M)
+    ),
+    tokens=(1, 1),
+)
+def three_products(call: Call) -> Dispatch:
+    """As norm_qkv, with nothing after the products."""
+    return _qkv(call, {"HALF": False})
+
+
+def _qkv(call: Call, known: Mapping[str, Constant]) -> Dispatch:
     N, M = call.size("N"), call.size("M")
-    each, constants = _work(call, rung, N + 2 * M, "wq_NK", "wk_MK", "wv_MK")
+    each, constants = _work(call, N + 2 * M, "wq_NK", "wk_MK", "wv_MK")
     blocks = ceil_div(N, each) + 2 * ceil_div(M, each)
     return Dispatch("norm_qkv.wgsl", lambda tokens: spread(blocks), constants | dict(known))
 
 
-def _register(rung: _Rung) -> None:
-    """A rung of each ladder."""
-    options: dict[str, Any] = {"why": rung.why, "features": rung.features, "tokens": (1, 1)}
-    _register_qkv(rung, "f32", F32, ())
-    _register_qkv(rung, "f16", F16, ("f16",))
-
-    @norm_products.kernel(
-        "webgpu",
-        rung.version,
-        when=lambda x_TK, g_K, c_K, wq_NK, wk_MK, wv_MK, bq_N, bk_M, bv_M: (
-            rung.reads(x_TK, wq_NK, wk_MK, wv_MK) and _floats(g_K, c_K, bq_N, bk_M, bv_M)
-        ),
-        **options,
-    )
-    def three_products(call: Call) -> Dispatch:
-        """As norm_qkv, with nothing after the products."""
-        return _qkv(call, rung, {"HALF": False})
-
-    @norm_mlp.kernel(
-        "webgpu",
-        rung.version,
-        when=lambda x_TK, g_K, w_FK, up_FK, c_K, b_F, bup_F: (
-            rung.reads(x_TK, w_FK, up_FK)
-            and _floats(g_K, c_K, b_F, bup_F)
-            and (up_FK is None or up_FK.type is w_FK.type)
-        ),
-        **options,
-    )
-    def mlp(call: Call) -> Dispatch:
-        """Gate and up of a row are sums of one workgroup."""
-        weights = ("w_FK", "up_FK") if call.has("up_FK") else ("w_FK",)
-        F = call.size("F")
-        each, constants = _work(call, rung, F * len(weights), *weights, sums=len(weights))
-        constants["SILU"] = call.attributes["activation"] == "silu"
-        return Dispatch("norm_mlp.wgsl", lambda tokens: spread(ceil_div(F, each)), constants)
-
-    @norm_linear.kernel(
-        "webgpu",
-        rung.version,
-        when=lambda x_TK, g_K, w_NK, c_K, b_N: rung.reads(x_TK, w_NK) and _floats(g_K, c_K, b_N),
-        parts="w_NK",
-        **options,
-    )
-    def product(call: Call) -> Dispatch:
-        """A workgroup's threads go through some rows together."""
-        N = call.size("N")
-        each, constants = _work(call, rung, N, "w_NK")
-        constants["cap"] = float(call.attributes["cap"])
-        return Dispatch("norm_linear.wgsl", lambda tokens: spread(ceil_div(N, each)), constants)
+_register_qkv("f32", F32, ())
+_register_qkv("f16", F16, ("f16",))
 
 
-for _rung in _RUNGS:
-    _register(_rung)
+@norm_mlp.kernel(
+    "webgpu",
+    1,
+    why="a workgroup some rows of both; the norm while x is read",
+    when=lambda x_TK, g_K, w_FK, up_FK, c_K, b_F, bup_F: (
+        _readable(x_TK, w_FK, up_FK)
+        and _floats(g_K, c_K, b_F, bup_F)
+        and (up_FK is None or up_FK.type is w_FK.type)
+    ),
+    tokens=(1, 1),
+)
+def mlp(call: Call) -> Dispatch:
+    """Gate and up of a row are sums of one workgroup."""
+    weights = ("w_FK", "up_FK") if call.has("up_FK") else ("w_FK",)
+    F = call.size("F")
+    each, constants = _work(call, F * len(weights), *weights, sums=len(weights))
+    constants["SILU"] = call.attributes["activation"] == "silu"
+    return Dispatch("norm_mlp.wgsl", lambda tokens: spread(ceil_div(F, each)), constants)
+
+
+@norm_linear.kernel(
+    "webgpu",
+    1,
+    why="a workgroup some rows; the norm while x is read",
+    when=lambda x_TK, g_K, w_NK, c_K, b_N: _readable(x_TK, w_NK) and _floats(g_K, c_K, b_N),
+    tokens=(1, 1),
+    parts="w_NK",
+)
+def product(call: Call) -> Dispatch:
+    """A workgroup's threads go through some rows together."""
+    N = call.size("N")
+    each, constants = _work(call, N, "w_NK")
+    constants["cap"] = float(call.attributes["cap"])
+    return Dispatch("norm_linear.wgsl", lambda tokens: spread(ceil_div(N, each)), constants)

@@ -1,11 +1,6 @@
 // Adds a thread's part of the products of EACH rows of TENSOR, from rank FIRST on, to sum_0, sum_1 …;
 // ROW(rank) is the row of a rank; ROW is empty where it is the rank. A thread has UNROLL units on their way at once.
 
-#if DIGITS
-#include "slice_rows.wgsl" WEIGHT=TENSOR NAME=w PLACE=at.lane OF=ROW BEGIN=FIRST RANKS=COUNT
-#include "slice.wgsl" WEIGHT=TENSOR PLACE=at.lane
-#include "slice_sums.wgsl" WEIGHT=TENSOR NAME=w PLACE=at.lane SUM=sum
-#else
 #repeat r EACH
         let row_r = ROW(min(FIRST + r, COUNT - 1u));
 #end
@@ -26,4 +21,3 @@
             sum_r += TENSOR_dot_unit(row_r, unit, x);
 #end
         }
-#endif

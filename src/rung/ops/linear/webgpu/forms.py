@@ -16,13 +16,11 @@ FORMS = (*DECODED, "i8_g")
 """The ladders of linear, one a storage type of weights; i8_g for all i8_gN."""
 
 
-def kernels(
-    version: int, *, why: str, forms: tuple[str, ...] = FORMS, **options: Any
-) -> Callable[[Function], Function]:
-    """A rung of the ladders of linear: for float32 activations and rows of whole units."""
+def kernels(version: int, *, why: str, **options: Any) -> Callable[[Function], Function]:
+    """A rung of every ladder of linear: for float32 activations and rows of whole units."""
 
     def register(function: Function) -> Function:
-        for form in forms:
+        for form in FORMS:
             _register(form, version, why, options, function)
         return function
 
