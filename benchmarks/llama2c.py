@@ -22,15 +22,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rung.bench.machine import read_bandwidth
+from rung.bench.machine.limits import read_bandwidth
 from rung.bench.models.random_weights import random_checkpoint
 from rung.bench.models.rows import speeds_of
 from rung.bench.models.shapes import shape_named
-from rung.bench.rows import append_rows, origin
+from rung.bench.results import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.write import write
 
 # Room for as many tokens as are decoded here: stories15M was trained for 256.
 SHAPES = {

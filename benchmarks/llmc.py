@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from rung.formats import llmc_tokens, llmc_write
 from rung.formats.base import Checkpoint
+from rung.formats.llmc import tokens as llmc_tokens
+from rung.formats.llmc import write as llmc_write
 from rung.models.config import Config
 from rung.storage import stored
 

@@ -25,8 +25,8 @@ from typing import Any
 from perplexity import TYPES as PERPLEXITY_TYPES
 
 from rung.backends.cpu.machine import default_threads
-from rung.bench.rows import origin
-from rung.bench.targets import find_op, load_backend, targets, weight_name
+from rung.bench.kernels.targets import find_op, load_backend, targets, weight_name
+from rung.bench.results import origin
 from rung.storage import F32
 
 ROOT = Path(__file__).resolve().parents[1]

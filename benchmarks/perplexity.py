@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import rung
-from rung.bench.rows import append_rows, commit
+from rung.bench.results import append_rows, commit
 from rung.engine import evaluate
 from rung.engine.generate import Engine
 from rung.engine.runner import Activations, multiplies_bfloat16, plan_model

@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT / "src")]
 from rung.backends.cpu.machine import processor_name  # noqa: E402
 from rung.bench.models.random_weights import random_checkpoint  # noqa: E402
 from rung.bench.models.shapes import shape_named  # noqa: E402
-from rung.bench.rows import commit  # noqa: E402
+from rung.bench.results import commit  # noqa: E402
 from rung.engine.batch import Batch  # noqa: E402
 from rung.engine.runner import ModelRunner, plan_model  # noqa: E402
 from rung.schedule.homes import Override, Wishes  # noqa: E402

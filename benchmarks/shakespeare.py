@@ -22,15 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from rung.bench.rows import append_rows, origin
+from rung.bench.results import append_rows, origin
 from rung.formats.config_json import config_to_json
-from rung.formats.llmc_layout import plain_config
+from rung.formats.llmc.layout import plain_config
 from rung.train.data import Loader, Position
 from rung.train.data.prepare import Options, prepare
 from rung.train.data.sources import Reading, find_sources
-from rung.train.options import TrainOptions
-from rung.train.session import Session, begin
-from rung.train.trainer import Trainer
+from rung.train.run.options import TrainOptions
+from rung.train.run.session import Session, begin
+from rung.train.run.trainer import Trainer
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 from torch_model import mean_loss, parameters

@@ -31,7 +31,7 @@ from llmc import MOST_TURNS, SEQUENCES, TOKENS, LlmcSide
 
 from rung.backends.base import KernelBackend, Origin
 from rung.backends.cpu.peak_memory import peak_memory_bytes
-from rung.bench.rows import append_rows, origin
+from rung.bench.results import append_rows, origin
 from rung.models.config import Config, weight_shapes
 
 SIDES = ("rung", "rung-bf16", "pytorch", "pytorch-bf16")

@@ -24,7 +24,7 @@ from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Command, Gpu
 from rung.backends.webgpu.memory import GpuBuffer
 from rung.backends.webgpu.program import GpuProgram
-from rung.bench.rows import append_rows
+from rung.bench.results import append_rows
 from rung.graph.ir import Graph
 from rung.ops.linear.op import linear
 from rung.registry import Kernel

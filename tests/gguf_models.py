@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rung.formats.base import Checkpoint
-from rung.formats.gguf_header import parse_header
-from rung.formats.gguf_pack import ALIGNMENT, Planned, integer, pack_header, padding
-from rung.formats.gguf_types import tensor_types
-from rung.formats.gguf_write import write
+from rung.formats.gguf.header import parse_header
+from rung.formats.gguf.pack import ALIGNMENT, Planned, integer, pack_header, padding
+from rung.formats.gguf.types import tensor_types
+from rung.formats.gguf.write import write
 from rung.models.config import Rope
 
 HALF = Rope(layout="half", base=1e6, dims=4)

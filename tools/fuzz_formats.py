@@ -34,15 +34,12 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 from gguf_models import FAMILIES  # noqa: E402
 from mutate import mutate  # noqa: E402
 from rung.errors import RungError  # noqa: E402
-from rung.formats import (  # noqa: E402
-    llmc_state,
-    llmc_tokens,
-    llmc_write,
-    native,
-    open_checkpoint,
-)
-from rung.formats.gguf_write import write as write_gguf  # noqa: E402
-from rung.formats.llama2c_write import write  # noqa: E402
+from rung.formats import native, open_checkpoint  # noqa: E402
+from rung.formats.gguf.write import write as write_gguf  # noqa: E402
+from rung.formats.llama2c.write import write  # noqa: E402
+from rung.formats.llmc import state as llmc_state  # noqa: E402
+from rung.formats.llmc import tokens as llmc_tokens  # noqa: E402
+from rung.formats.llmc import write as llmc_write  # noqa: E402
 from rung.models.config import weight_shapes  # noqa: E402
 from rung.tokenizers import Tokenizer, open_tokenizer  # noqa: E402
 from support import (  # noqa: E402

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rung.formats import llmc_tokens
-from rung.train.metrics import read_rows
+from rung.formats.llmc import tokens as llmc_tokens
+from rung.train.run.metrics import read_rows
 
 FILES = ("model.safetensors", "moments.safetensors")
 _POLL_S = 0.01

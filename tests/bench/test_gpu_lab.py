@@ -10,13 +10,13 @@ from gpu import require_gpu
 from rung import ops
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.speeds import Speeds
-from rung.bench import machine
-from rung.bench.ladders import Settings, bench
-from rung.bench.machine import Limits, Peak
-from rung.bench.matrix import check_op
-from rung.bench.prepare import with_workgroup
-from rung.bench.shapes import cases
-from rung.bench.targets import ladder, opened, selected, targets
+from rung.bench.kernels.ladders import Settings, bench
+from rung.bench.kernels.matrix import check_op
+from rung.bench.kernels.prepare import with_workgroup
+from rung.bench.kernels.shapes import cases
+from rung.bench.kernels.targets import ladder, opened, selected, targets
+from rung.bench.machine import limits as machine
+from rung.bench.machine.limits import Limits, Peak
 from rung.errors import UsageError
 from rung.wgsl import Dispatch
 
@@ -59,7 +59,7 @@ def test_a_row_of_a_gpu(gpu):
 
 
 def test_weights_take_turns_in_the_gpus_memory(gpu, monkeypatch):
-    from rung.bench.prepare import prepare
+    from rung.bench.kernels.prepare import prepare
 
     monkeypatch.setattr(WebGpuBackend, "cache_bytes", 4096)
     _, case = _case(ops.linear, shape="32x64", form="f32")

@@ -10,15 +10,15 @@ from numba.extending import register_jitable
 
 from rung import ops
 from rung.backends.cpu.backend import CpuBackend
-from rung.bench.check import Outcome
-from rung.bench.ladders import Settings, bench
-from rung.bench.machine import Limits, Peak
-from rung.bench.matrix import check_op
-from rung.bench.prepare import case_cost, prepare, programs, with_parts
-from rung.bench.rows import Row, bound
-from rung.bench.shapes import cases, cut, default_sizes, parse_shape
-from rung.bench.survey import survey
-from rung.bench.targets import Target, find_op, ladder, load_backend, selected, targets
+from rung.bench.kernels.check import Outcome
+from rung.bench.kernels.ladders import Settings, bench
+from rung.bench.kernels.matrix import check_op
+from rung.bench.kernels.prepare import case_cost, prepare, programs, with_parts
+from rung.bench.kernels.rows import Row, bound
+from rung.bench.kernels.shapes import cases, cut, default_sizes, parse_shape
+from rung.bench.kernels.survey import survey
+from rung.bench.kernels.targets import Target, find_op, ladder, load_backend, selected, targets
+from rung.bench.machine.limits import Limits, Peak
 from rung.errors import KernelError, UsageError
 from rung.registry import OPS, Cost, Split, TensorSpec
 from rung.simd.spans import span

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from rung.backends.cpu.caches import ASSUMED_BYTES, last_cache_bytes
-from rung.bench import machine, machine_file
-from rung.bench.machine import Limits, Peak
-from rung.bench.probes.rates import rates_here
+from rung.bench.machine import file as machine_file
+from rung.bench.machine import limits as machine
+from rung.bench.machine.limits import Limits, Peak
+from rung.bench.machine.probes.rates import rates_here
 from rung.errors import BackendError
 from rung.simd.target import host
 
@@ -46,8 +47,8 @@ def test_reading_goes_over_every_value():
     """The sums of a part that reads ones are how many values it has read."""
     import numpy as np
 
-    from rung.bench.probes.memory import fill_part, read_part, share_bytes
-    from rung.bench.probing import ProbeTeam
+    from rung.bench.machine.probes.memory import fill_part, read_part, share_bytes
+    from rung.bench.machine.probing import ProbeTeam
 
     size, passes = 3 * share_bytes() * 2, 4
     memory, sums = np.zeros(size // 4, np.float32), np.zeros(256, np.float32)
@@ -61,8 +62,8 @@ def test_reading_goes_over_every_value():
 def test_copying_goes_over_every_value():
     import numpy as np
 
-    from rung.bench.probes.memory import copy_part, share_bytes
-    from rung.bench.probing import ProbeTeam
+    from rung.bench.machine.probes.memory import copy_part, share_bytes
+    from rung.bench.machine.probing import ProbeTeam
 
     source = np.arange(share_bytes() * 2 // 4, dtype=np.float32)
     target = np.zeros_like(source)

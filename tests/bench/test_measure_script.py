@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from rung.bench.rows import origin
-from rung.bench.targets import find_op, load_backend, targets
+from rung.bench.kernels.targets import find_op, load_backend, targets
+from rung.bench.results import origin
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 SCRIPT = FOLDER / "measure.py"

@@ -11,7 +11,7 @@ from rung.bench.models.measure import Measured, Task, measure, prompt_flops
 from rung.bench.models.rows import Limits, Subject, rows_of
 from rung.bench.models.shapes import shape_named
 from rung.bench.models.sides.base import Opened, Side
-from rung.bench.rows import append_rows
+from rung.bench.results import append_rows
 from rung.models.config import rows_cols, weight_shapes
 
 

@@ -19,7 +19,7 @@ from rung.bench.models.sides.worker import WorkerSide
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.errors import BackendError, RungError, UsageError
-from rung.formats.gguf_write import write
+from rung.formats.gguf.write import write
 from rung.models.config import Config
 
 TINY = shape_named("stories260K")

@@ -138,7 +138,7 @@ def test_ctrl_c_stops_the_answer_and_keeps_the_conversation(command_line):
 
 def test_ctrl_c_at_the_prompt_ends_the_conversation(command_line, monkeypatch):
     command_line.use(fake_model(counting_runner()))
-    monkeypatch.setattr("rung.cli.conversation.Conversation._read_line", _interrupted)
+    monkeypatch.setattr("rung.cli.chat.conversation.Conversation._read_line", _interrupted)
     assert command_line("chat", terminal=True).exit_code == 0
 
 

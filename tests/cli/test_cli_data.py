@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 from vocabularies import LINES
 

@@ -8,8 +8,8 @@ import pytest
 
 import hf_folder
 from rung.formats import open_checkpoint
-from rung.formats.llama2c_write import write
-from rung.formats.llmc_write import write as write_llmc
+from rung.formats.llama2c.write import write
+from rung.formats.llmc.write import write as write_llmc
 from rung.formats.native import write as write_native
 from rung.formats.writers import WRITERS
 from rung.models.config import Rope

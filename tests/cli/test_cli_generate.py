@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sys
 
 import pytest
 
 from engine_fakes import EOS, FakeRunner, fake_model, says
+from rung.cli.loading import StepProgress
 
 
 def model_saying(text, prompt=""):
@@ -211,3 +213,14 @@ def test_limits_of_the_machine_are_one_line_and_a_code(command_line, error, code
     assert result.exit_code == code
     assert message in result.err
     assert result.err.count("\n") == (1 if message else 0)
+
+
+def test_one_bar_at_a_time(monkeypatch):
+    """The bar of what is done is gone before the next one begins; it may begin again."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    progress = StepProgress("moving", quiet=False)
+    for _ in range(2):
+        progress(0, 2, "first")
+        assert progress._bar is not None
+        progress(2, 2, "")
+        assert progress._bar is None

@@ -11,9 +11,9 @@ import pytest
 from engine_fakes import fake_model
 from gguf_models import FAMILIES, write_gguf
 from rung.formats import open_checkpoint
-from rung.formats.gguf_header import parse_header
-from rung.formats.gguf_write import write as write_gguf_model
-from rung.formats.llama2c_write import write
+from rung.formats.gguf.header import parse_header
+from rung.formats.gguf.write import write as write_gguf_model
+from rung.formats.llama2c.write import write
 from rung.models.config import Rope
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 

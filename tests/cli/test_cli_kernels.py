@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from rung import ops
-from rung.bench import machine_file
-from rung.bench.machine import Limits, Peak
-from rung.bench.rows import Row
+from rung.bench.kernels.rows import Row
+from rung.bench.machine import file as machine_file
+from rung.bench.machine.limits import Limits, Peak
 from rung.registry import OPS, Split
 from rung.simd.spans import span
 

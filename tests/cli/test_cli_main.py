@@ -12,7 +12,7 @@ import pytest
 import rung
 from rung.backends.cpu.peak_memory import peak_memory_bytes
 from rung.cli import show
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.write import write
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 
 COMMANDS = ["generate", "chat", "info", "convert", "data", "devices", "kernels", "bench"]

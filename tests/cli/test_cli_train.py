@@ -15,11 +15,14 @@ import pytest
 
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
-from rung.formats import llama2c_write, llmc_state, llmc_write, open_checkpoint
-from rung.formats.gguf_write import write as write_gguf
-from rung.formats.llmc_layout import plain_config
+from rung.formats import open_checkpoint
+from rung.formats.gguf.write import write as write_gguf
+from rung.formats.llama2c import write as llama2c_write
+from rung.formats.llmc import state as llmc_state
+from rung.formats.llmc import write as llmc_write
+from rung.formats.llmc.layout import plain_config
 from rung.train.initial import initial_checkpoint
-from rung.train.metrics import read_rows
+from rung.train.run.metrics import read_rows
 from rung.train.step import TrainStep
 from support import GPT2, tiny_checkpoint, tiny_vocabulary, write_tokenizer
 from vocabularies import LINES
@@ -176,7 +179,7 @@ def test_a_signal_saves(data, tmp_path, name):
 
 
 def test_sigterm_before_the_first_step_ends(command_line, data, tmp_path, monkeypatch):
-    monkeypatch.setattr("rung.train.session.begin", lambda *_, **__: signal.raise_signal(15))
+    monkeypatch.setattr("rung.train.run.session.begin", lambda *_, **__: signal.raise_signal(15))
     result = command_line("train", data, "-o", tmp_path / "out", "--config", SHAPES["llama"])
     assert result == (143, "", "")
 

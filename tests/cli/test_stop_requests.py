@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from rung.cli.stop_requests import StopRequests, terminable
+from rung.cli.train.stop_requests import StopRequests, terminable
 from rung.errors import Terminated
 
 # Ten minutes of native code, in which a handler of Python's own would not run.
 _BUSY = """
 import hashlib, os, signal, threading, time
-from rung.cli.stop_requests import StopRequests
+from rung.cli.train.stop_requests import StopRequests
 
 def ask():
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):

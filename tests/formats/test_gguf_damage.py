@@ -17,9 +17,9 @@ from gguf_models import FAMILIES, write_gguf
 from mutate import mutate
 from rung.errors import FormatError, RungError
 from rung.formats import gguf, open_checkpoint
-from rung.formats.gguf_header import parse_header
-from rung.formats.gguf_pack import flag, flags, integer, integers, number, strings, text
-from rung.formats.gguf_write import write
+from rung.formats.gguf.header import parse_header
+from rung.formats.gguf.pack import flag, flags, integer, integers, number, strings, text
+from rung.formats.gguf.write import write
 from support import tiny_checkpoint
 
 

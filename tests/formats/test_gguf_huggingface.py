@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.formats.gguf_write import write
+from rung.formats.gguf.write import write
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")

@@ -16,7 +16,7 @@ from gguf_models import FAMILIES
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.formats import open_checkpoint
-from rung.formats.gguf_write import write
+from rung.formats.gguf.write import write
 from rung.models.config import Rope
 from support import tiny_checkpoint, tiny_vocabulary, write_tokenizer
 

@@ -13,10 +13,10 @@ from gguf import quants
 from gguf_models import FAMILIES, shards, write_gguf
 from rung.errors import FormatError
 from rung.formats import gguf, open_checkpoint
-from rung.formats.gguf_header import parse_header
-from rung.formats.gguf_pack import flags, integer, integers, number, strings, text
-from rung.formats.gguf_types import tensor_types
-from rung.formats.gguf_write import write
+from rung.formats.gguf.header import parse_header
+from rung.formats.gguf.pack import flags, integer, integers, number, strings, text
+from rung.formats.gguf.types import tensor_types
+from rung.formats.gguf.write import write
 from support import tiny_checkpoint
 
 GGML = {kind.name: kind for kind in tensor_types().values()}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rung.formats import gguf
-from rung.formats.gguf_write import write
+from rung.formats.gguf.write import write
 from rung.tokenizers import Tokenizer, open_tokenizer
 from rung.tokenizers.gguf_vocab import TokenType
 from support import tiny_checkpoint

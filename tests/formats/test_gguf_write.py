@@ -13,9 +13,9 @@ import plain
 from gguf_models import FAMILIES
 from rung.errors import FormatError, UsageError
 from rung.formats import gguf, open_checkpoint
-from rung.formats.gguf_describe import as_written, rounded
-from rung.formats.gguf_write import write
-from rung.formats.llama2c_write import write as write_llama2c
+from rung.formats.gguf.describe import as_written, rounded
+from rung.formats.gguf.write import write
+from rung.formats.llama2c.write import write as write_llama2c
 from rung.formats.rotation import with_layout
 from rung.models.config import Rope
 from rung.storage import stored

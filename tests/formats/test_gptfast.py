@@ -25,7 +25,7 @@ from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.errors import FormatError, RungError
 from rung.formats import open_checkpoint
-from rung.formats.gptfast_known import KNOWN, Sizes, find_config
+from rung.formats.gptfast.known import KNOWN, Sizes, find_config
 from rung.models.config import Rope
 from support import tiny_checkpoint
 

@@ -13,7 +13,7 @@ from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
 from rung.formats.finite import check_finite
 from rung.formats.llama2c import read
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.write import write
 from rung.models.config import Rope
 from rung.storage import F32, storage_type
 from support import tiny_checkpoint

@@ -16,8 +16,8 @@ from mutate import mutate
 from rung.errors import FormatError, RungError
 from rung.formats import open_checkpoint
 from rung.formats.llama2c import read
-from rung.formats.llama2c_layout import MAGIC
-from rung.formats.llama2c_write import write
+from rung.formats.llama2c.layout import MAGIC
+from rung.formats.llama2c.write import write
 from support import tiny_checkpoint
 
 FIELDS = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")

@@ -20,8 +20,8 @@ from rung.engine.runner import plan_model
 from rung.errors import FormatError, RungError, UsageError
 from rung.formats import open_checkpoint
 from rung.formats.llmc import read
-from rung.formats.llmc_layout import MAGIC
-from rung.formats.llmc_write import write
+from rung.formats.llmc.layout import MAGIC
+from rung.formats.llmc.write import write
 from rung.storage import storage_type
 from support import GPT2, tiny_checkpoint
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mutate import mutate
 from rung.errors import DataError, FormatError, RungError, UsageError
-from rung.formats.llmc_state import read, read_sizes, write
+from rung.formats.llmc.state import read, read_sizes, write
 from rung.models.config import weight_shapes
 from support import GPT2, tiny_config
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mutate import mutate
 from rung.errors import DataError, FormatError, RungError
 from rung.formats.files import replacing
-from rung.formats.llmc_tokens import GPT2, LLAMA3, kind_for, read, write, writing
+from rung.formats.llmc.tokens import GPT2, LLAMA3, kind_for, read, write, writing
 from support import full_disk
 
 IDS = [5, 0, 65535, 17, 17, 2]

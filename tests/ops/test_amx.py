@@ -22,8 +22,8 @@ from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from emulated_tiles import emulated
-from rung.bench.check import TOLERANCE, Outcome, case_inputs, reference
-from rung.bench.targets import find_op, load_backend
+from rung.bench.kernels.check import TOLERANCE, Outcome, case_inputs, reference
+from rung.bench.kernels.targets import find_op, load_backend
 from rung.ops.linear.cpu import mixed_amx
 from rung.ops.linear.cpu.amx import amx_product
 from rung.ops.linear.cpu.bfloat import bfloat_product
@@ -164,7 +164,7 @@ def test_prompts_in_tiles_of_bfloat16() -> None:
 
 _COMPILE = """
 from numba import boolean, float32, int64, njit
-from rung.bench.targets import load_backend
+from rung.bench.kernels.targets import load_backend
 load_backend("cpu")
 from rung.ops.linear.cpu.mixed_amx import linear_bf16_backward_w_amx
 matrix = float32[:, ::1]

@@ -14,8 +14,8 @@ import pytest
 
 from rung.backends import NAMES
 from rung.backends.base import KernelBackend
-from rung.bench.check import Outcome, every_case, run_case
-from rung.bench.targets import lacks, opened
+from rung.bench.kernels.check import Outcome, every_case, run_case
+from rung.bench.kernels.targets import lacks, opened
 from rung.ops import load_kernels
 from rung.registry import OPS, Kernel
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from rung.backends.cpu.backend import CpuBackend
-from rung.bench.check import reference, run_inputs
-from rung.bench.targets import find_op, ladder, load_backend
+from rung.bench.kernels.check import reference, run_inputs
+from rung.bench.kernels.targets import find_op, ladder, load_backend
 from rung.storage import stored
 
 load_backend("cpu")

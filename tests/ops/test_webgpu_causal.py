@@ -9,7 +9,7 @@ import pytest
 
 from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
-from rung.bench.check import run_case
+from rung.bench.kernels.check import run_case
 from rung.ops import load_kernels
 from rung.ops.attention.training import causal_attention, causal_attention_backward
 from rung.ops.attention.webgpu import training_tiles

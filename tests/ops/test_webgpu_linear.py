@@ -12,7 +12,7 @@ from gpu import require_gpu
 from rung.backends.webgpu import memory
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.program import GpuProgram
-from rung.bench.check import run_case
+from rung.bench.kernels.check import run_case
 from rung.graph.ir import Graph
 from rung.ops import load_kernels
 from rung.ops.linear.gradient import linear_backward_w, linear_backward_x

@@ -11,8 +11,8 @@ import pytest
 
 from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
-from rung.bench.matrix import check_op
-from rung.bench.targets import load_backend
+from rung.bench.kernels.matrix import check_op
+from rung.bench.kernels.targets import load_backend
 from rung.registry import OPS
 
 load_backend("webgpu")

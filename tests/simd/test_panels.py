@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from rung.backends.cpu.backend import CpuBackend
-from rung.bench.check import run_case
+from rung.bench.kernels.check import run_case
 from rung.registry import OPS
 from rung.simd.blocks import FORMATS
 from rung.simd.panels import form_of

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from rung.formats import llmc_tokens
 from rung.formats.config_json import config_to_json
-from rung.train.options import TrainOptions
-from rung.train.session import Session, begin, resume
-from rung.train.trainer import Step, Trainer
+from rung.formats.llmc import tokens as llmc_tokens
+from rung.train.run.options import TrainOptions
+from rung.train.run.session import Session, begin, resume
+from rung.train.run.trainer import Step, Trainer
 from support import GPT2, tiny_config
 
 B, T = 2, 8

@@ -11,8 +11,9 @@ import pytest
 
 from gpu import require_gpu
 from rung.errors import FormatError, UsageError
-from rung.formats import llmc_state, llmc_write
-from rung.formats.llmc_layout import plain_config
+from rung.formats.llmc import state as llmc_state
+from rung.formats.llmc import write as llmc_write
+from rung.formats.llmc.layout import plain_config
 from rung.train.check import LEARNING_RATE, check, compared
 from rung.train.initial import initial_checkpoint
 

@@ -9,7 +9,7 @@ import pytest
 from rung.bench.models.shapes import SHAPES
 from rung.errors import FormatError, UsageError
 from rung.formats.config_json import config_to_json
-from rung.formats.llmc_layout import Header, padded_vocab
+from rung.formats.llmc.layout import Header, padded_vocab
 from rung.tokenizers import open_tokenizer
 from rung.train.configs import config_named, fitted
 from support import tiny_config, tiny_vocabulary, write_tokenizer

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rung.errors import DataError, FormatError, UsageError
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.data import Loader, Position, Tokens, open_data
 from rung.train.data.shuffle import key_of, permuted
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from runs import options, trained
 
 from rung import registry
-from rung.bench.targets import case_specs, find_op, load_backend
+from rung.bench.kernels.targets import case_specs, find_op, load_backend
 from rung.errors import UsageError
 from rung.registry import select
 from rung.simd.target import host

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rung.errors import DataError, FormatError, RungError, UsageError
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers import open_tokenizer
 from rung.train.data import open_data
 from rung.train.data.manifest import Manifest, read_manifest

@@ -16,10 +16,10 @@ import pytest
 import rung
 from rung.formats import open_checkpoint
 from rung.tokenizers import open_tokenizer
-from rung.train.checkpoints import Run
 from rung.train.data.prepare import Options, Vocabulary, prepare
 from rung.train.data.sources import Reading, find_sources
-from rung.train.metrics import read_rows
+from rung.train.run.checkpoints import Run
+from rung.train.run.metrics import read_rows
 
 TOOLS = Path(__file__).parents[2] / "tools" / "builtin"
 DOCUMENTS = 12
@@ -103,6 +103,8 @@ def test_a_command_hears_one_request_to_stop(recipe: ModuleType, tmp_path: Path)
     )
     main = threading.main_thread().ident
     assert main is not None
+    # What runs in a shell's background begins with this signal ignored, and so do its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupt() -> None:
         while not (tmp_path / "ready").exists():
@@ -115,6 +117,12 @@ def test_a_command_hears_one_request_to_stop(recipe: ModuleType, tmp_path: Path)
     thread.start()
     assert recipe.ended([sys.executable, str(script)], None) == 101
     thread.join()
-    assert recipe.ended([sys.executable, "-c", "import time; time.sleep(60)"], 0.5) != 0
+    sleeps = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "time.sleep(60)"
+    )
+    assert recipe.ended([sys.executable, "-c", sleeps], 2) != 0
     with pytest.raises(KeyboardInterrupt):  # as before
         signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)

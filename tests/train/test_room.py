@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rung.train import room
+from rung.train.run import room
 from support import tiny_config
 
 GIB = 1 << 30

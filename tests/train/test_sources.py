@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rung.errors import DataError, FormatError, TokenizerError, UsageError
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers import Tokenizer, open_tokenizer
 from rung.tokenizers.gguf_vocab import tokenizer_of
 from rung.train.data import sources as sources_module

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from rung.train.spikes import WINDOW, Spikes
+from rung.train.run.spikes import WINDOW, Spikes
 
 
 def test_the_height_is_in_deviations_above_the_mean() -> None:

@@ -15,10 +15,10 @@ from runs import Kept, last_files, options, resumed, run, trained, write_shard
 
 from rung.errors import DataError, FormatError, MemoryLimitError, RungError, UsageError
 from rung.formats import open_checkpoint
-from rung.train import room, session
-from rung.train.checkpoints import Run
-from rung.train.metrics import read_rows
-from rung.train.session import begin, resume
+from rung.train.run import room, session
+from rung.train.run.checkpoints import Run
+from rung.train.run.metrics import read_rows
+from rung.train.run.session import begin, resume
 from rung.train.step import TrainStep
 from support import full_disk
 
@@ -220,7 +220,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(
 
 
 def session_trainer(opened: Any, kept: Kept) -> None:
-    from rung.train.trainer import Trainer
+    from rung.train.run.trainer import Trainer
 
     Trainer(opened, kept).run(lambda: False)
 

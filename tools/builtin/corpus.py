@@ -21,7 +21,7 @@ import numpy as np
 from chat import generate_chat
 from grammar import generate
 
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers import Tokenizer, open_tokenizer
 from rung.train.data.encode import Encoded, separation
 from rung.train.data.manifest import Manifest

@@ -27,10 +27,10 @@ import corpus
 
 import rung
 from rung.models.config import weight_shapes
-from rung.train.checkpoints import METRICS_FILE, Run
-from rung.train.curve import draw
 from rung.train.data import open_data
-from rung.train.metrics import Row, read_rows
+from rung.train.run.checkpoints import METRICS_FILE, Run
+from rung.train.run.curve import draw
+from rung.train.run.metrics import Row, read_rows
 
 WINDOWS = 64  # of a step, whatever part of them is there at once
 TRAIN = {

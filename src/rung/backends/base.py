@@ -107,6 +107,21 @@ class Step:
     backend: Backend
 
 
+@dataclass(frozen=True)
+class Launch:
+    """What a program starts as one: `node`, which may stand for several steps, by a kernel.
+
+    owner: the step that its time counts for. steps: how many it stands for. dispatches: starts of
+    the device.
+    """
+
+    node: Node
+    owner: int
+    steps: int
+    kernel: str
+    dispatches: int
+
+
 class Backend(ABC):
     """A processor with its memory and kernels.
 
@@ -222,6 +237,30 @@ class Backend(ABC):
         kept: roots of tensors that something else reads; None for all of them. What only these
         steps read need never be written.
         """
+
+    def launches(
+        self,
+        steps: Sequence[Step],
+        offsets: Mapping[Tensor, int],
+        *,
+        most: Mapping[str, int],
+        sizes: Mapping[str, int],
+        kept: Collection[Tensor],
+    ) -> Sequence[Launch]:
+        """What a program of these steps would start for these sizes; none: each step by itself.
+
+        offsets: of activations in an arena. most: the sizes that memory is for. kept: see compile.
+        """
+        return ()
+
+    def prepare(
+        self,
+        program: Program,
+        sizes: Sequence[Mapping[str, int]],
+        on_compile: Compiling | None = None,
+    ) -> None:
+        """Compiles what runs of these sizes need, where `compile` has left it for later."""
+        return
 
     @abstractmethod
     def close(self) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rung.bench.machine import Limits
+from rung.bench.machine.limits import Limits
 from rung.errors import UsageError
 
 if TYPE_CHECKING:
-    from rung.bench.rows import Row
+    from rung.bench.kernels.rows import Row
 
 _SUFFIXES = (".png", ".svg")
 

@@ -1,4 +1,4 @@
-"""The command line: `rung COMMAND`, one file a command.
+"""The command line: `rung COMMAND`, a file a command, or a folder where it takes several.
 
 A command's file imports typer and little else at its top (ten of them cost 5 ms); NumPy, the engine
 and the kernels are imported by the command when it runs. So `rung --help` answers at once.
@@ -12,23 +12,14 @@ import typer
 from typer.core import TyperGroup
 
 from rung import __version__
-from rung.cli import (
-    bench,
-    chat,
-    check_gpt2,
-    convert,
-    data,
-    devices,
-    generate,
-    info,
-    kernels,
-    plan,
-    tokenize,
-    train,
-    tune,
-)
+from rung.cli import check_gpt2, convert, data, devices, generate, plan, tokenize, tune
+from rung.cli.bench import command as bench_command
+from rung.cli.chat import command as chat_command
 from rung.cli.errors import exit_codes
+from rung.cli.info import command as info_command
+from rung.cli.kernels import command as kernels_command
 from rung.cli.streams import open_missing, use_utf8
+from rung.cli.train import command as train_command
 
 __all__ = ["app", "main"]
 
@@ -76,18 +67,18 @@ def rung(
 
 
 app.command("generate")(generate.generate)
-app.command("chat")(chat.chat)
+app.command("chat")(chat_command.chat)
 app.command("tokenize")(tokenize.tokenize)
-app.command("info")(info.info)
+app.command("info")(info_command.info)
 app.command("convert")(convert.convert)
 app.command("data")(data.data)
-app.command("train")(train.train)
+app.command("train")(train_command.train)
 app.command("check-gpt2")(check_gpt2.check_gpt2)
 app.command("devices")(devices.devices)
 app.command("plan")(plan.plan)
 app.command("tune")(tune.tune)
-app.add_typer(kernels.app)
-app.add_typer(bench.app)
+app.add_typer(kernels_command.app)
+app.add_typer(bench_command.app)
 
 
 def main() -> None:

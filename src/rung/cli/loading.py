@@ -57,16 +57,18 @@ class StepProgress:
         self._title = title
         self._quiet = quiet
         self._in_bytes = in_bytes
-        self._started = False
+        self._is_told = False
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
     def __call__(self, done: int, total: int, name: str) -> None:
-        """Shows that `done` of `total` are done, and `name` is next."""
+        """Shows that `done` of `total` are done, and `name` is next; nothing when all are."""
         if self._quiet:
             return
-        if not self._started:
-            self._started = True
+        if done >= total:
+            self.stop()  # two bars at once would draw over each other
+            return
+        if self._bar is None:
             self._start(total)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, item=name)
@@ -75,10 +77,13 @@ class StepProgress:
         """Takes the bar away."""
         if self._bar is not None:
             self._bar.stop()
+            self._bar = None
 
     def _start(self, total: int) -> None:
         if not sys.stderr.isatty():
-            print(self._title, file=sys.stderr, flush=True)
+            if not self._is_told:
+                print(self._title, file=sys.stderr, flush=True)
+            self._is_told = True
             return
         from rich.console import Console
         from rich.progress import (

@@ -63,7 +63,6 @@ def plan(
     from rung.engine.draft import draft
     from rung.engine.model import built_in_model, wishes_of
     from rung.engine.options import check_cache_type
-    from rung.engine.runner import MAX_TOKENS, checked_context
     from rung.errors import UsageError
     from rung.formats import open_checkpoint
 
@@ -72,10 +71,9 @@ def plan(
     wishes = wishes_of(running.load_options())
     cache = check_cache_type(running.cache_type)
     checkpoint = open_checkpoint(model or built_in_model())
-    full = min(MAX_TOKENS, checked_context(checkpoint, running.context) - depth)
     drafted = draft(
         checkpoint,
-        batch or [1, full],
+        batch or (),
         depth=depth,
         context_length=running.context,
         activations=running.activations,
@@ -101,8 +99,11 @@ def plan(
 def _text(drafted: Draft, *, nodes: bool) -> str:
     from rung.schedule.show import lines
 
-    parts = ["\n".join(lines(plan, nodes=nodes)) for plan in drafted.plans.values()]
-    memories = []
+    parts = [
+        "\n".join(lines(outline.plan, nodes=nodes, outline=outline))
+        for outline in drafted.outlines.values()
+    ]
+    memories = [f"one batch holds {drafted.most_tokens:,} tokens at most"]
     if len(drafted.memory) > 1:
         memories.append(f"{drafted.layers} of {drafted.all_layers} layers on the device")
     for memory, use in drafted.memory.items():
@@ -135,7 +136,8 @@ def _facts(drafted: Draft) -> dict[str, Any]:
     from rung.schedule.show import facts
 
     return {
-        "plans": [facts(plan) for plan in drafted.plans.values()],
+        "plans": [facts(outline) for outline in drafted.outlines.values()],
+        "most_tokens": drafted.most_tokens,
         "memory": {memory: asdict(use) for memory, use in drafted.memory.items()},
         "layers_on_device": drafted.layers,
         "layers": drafted.all_layers,

@@ -17,6 +17,7 @@ from rung.engine.runner import (
     checked_context,
     choose_activations,
     default_cache_type,
+    most_tokens,
     multiplies_floats,
 )
 from rung.errors import UsageError
@@ -24,6 +25,7 @@ from rung.formats.base import Checkpoint
 from rung.graph.ir import Graph, Tensor, concrete
 from rung.schedule.costs import batch_sizes
 from rung.schedule.homes import Wishes, find_homes, layer_count, wanted_layers
+from rung.schedule.outline import Outline
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Home, Problem
 from rung.tuning.file import apply_rates
@@ -50,9 +52,15 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class Draft:
-    """Plans for some batch sizes, and what every memory would hold."""
+    """Plans for some batch sizes, and what every memory would hold.
+
+    outlines: the plans with what devices start. most_tokens: of one batch; longer prompts go in
+    several.
+    """
 
     plans: Mapping[int, Plan]
+    outlines: Mapping[int, Outline]
+    most_tokens: int
     memory: Mapping[str, MemoryUse]
     layers: int  # on the device
     all_layers: int
@@ -60,7 +68,7 @@ class Draft:
 
 def draft(
     checkpoint: Checkpoint,
-    batches: Sequence[int],
+    batches: Sequence[int] = (),
     *,
     depth: int = 0,
     context_length: int | None = None,
@@ -72,18 +80,12 @@ def draft(
 ) -> Draft:
     """Plans for batches of so many tokens of one sequence, after `depth` others.
 
+    batches: without any, one token and as many as there can be.
     Raises UsageError for batches that the model could not have, and for wishes that cannot be met.
     """
     context = checked_context(checkpoint, context_length)
-    most = min(MAX_TOKENS, context)
     if not 0 <= depth < context:
         raise UsageError(f"depth is {depth}, expected 0 to {context - 1}")
-    for tokens in batches:
-        if not 1 <= tokens <= min(most, context - depth):
-            raise UsageError(
-                f"a batch of {tokens} tokens, expected 1 to {min(most, context - depth)}: longer "
-                "prompts go in several batches"
-            )
     chosen_devices = Devices(**devices)
     on_gpu = chosen_devices.has_gpu
     taken = choose_activations(checkpoint, activations, on_gpu=on_gpu)
@@ -93,25 +95,35 @@ def draft(
         cache = cache_type or default_cache_type(checkpoint, backends)
         decoder = build_decoder(checkpoint, n_slots=1, context_length=context, cache_type=cache)
         graph = build_graph(decoder, taken)
+        most = most_tokens(graph, backends, min(MAX_TOKENS, context))
+        full = min(most, context - depth)
+        for tokens in batches:
+            if not 1 <= tokens <= full:
+                raise UsageError(
+                    f"a batch of {tokens} tokens, expected 1 to {full}: longer prompts go in "
+                    "several batches"
+                )
         constants = frozenset(decoder.constants)
         apply_rates(backends, chosen_devices)
+        costs = machine_costs(backends, graph, on_compile=on_compile)
         layers = wanted_layers(graph, backends, wishes, constants)
         homes = find_homes(graph, backends, wishes, constants)
-        costs = machine_costs(backends, graph, on_compile=on_compile)
         plans = {
             tokens: make_plan(
                 Problem(graph, backends, homes, batch_sizes(tokens, depth=depth), costs)
             )
-            for tokens in batches
+            for tokens in batches or dict.fromkeys((1, full))
         }
-        for plan in plans.values():
-            _ = plan.seconds  # a device measures itself when first asked, while it is open
         sizes = {"T": most, "R": most}
+        outlines = {tokens: Outline.of(plan, sizes) for tokens, plan in plans.items()}
+        for outline in outlines.values():
+            # A device measures itself when first asked, while it is open.
+            _ = outline.plan.seconds, outline.seconds
         memory = _memory(graph, backends, homes, plans, sizes)
     finally:
         for backend in backends:
             backend.close()
-    return Draft(plans, memory, layers, layer_count(graph))
+    return Draft(plans, outlines, most, memory, layers, layer_count(graph))
 
 
 def _memory(

@@ -84,6 +84,16 @@ def most_tokens(graph: Graph, backends: Sequence[Backend], wanted: int) -> int:
     return max(1, min(wanted, min(limits) // widest))
 
 
+def _likely_sizes(most: int) -> list[dict[str, int]]:
+    """Batches that together meet what kernels tell apart: one token, and prompts of all lengths.
+
+    Kernels are for ranges of tokens and choose among forms within them, seldom twice in an octave.
+    """
+    octaves = [1 << n for n in range(most.bit_length())]
+    tokens = {1, most, *octaves, *(3 * n // 2 for n in octaves)}
+    return [{"T": count, "R": 1} for count in sorted(tokens) if count <= most]
+
+
 class ModelRunner:
     """A checkpoint on some backends: its weights where they are, its KV cache, its plans."""
 
@@ -133,9 +143,11 @@ class ModelRunner:
             ),
             frozenset(constants),
         )
-        # By whether the likeliest token is taken; None where the device cannot.
-        self._aheads: dict[bool, Ahead | None] = {}
         self._flight: Flight | None = None
+        # What a user would wait for at the first token is compiled now.
+        self.executor.prepare(_likely_sizes(self.max_tokens))
+        # By whether the likeliest token is taken; None where the device cannot.
+        self._aheads = {greedy: self._make_ahead(greedy=greedy) for greedy in (True, False)}
 
     def _placed(
         self,
@@ -190,8 +202,8 @@ class ModelRunner:
     @property
     def runs_ahead(self) -> bool:
         """Whether `ahead` could be of use: no step is to be watched, and a device can go on."""
-        is_refused = None in self._aheads.values()  # some layers are on the host
-        return self.backends[0].runs_ahead and self.executor.profile is None and not is_refused
+        can = None not in self._aheads.values()  # no layers are on the host
+        return can and self.executor.profile is None
 
     def ahead(
         self, token: int, *, position: int, slot: int, choice: Choice, steps: int
@@ -204,11 +216,6 @@ class ModelRunner:
         batch = Batch.one([token], start=position, slot=slot)
         self._check(batch)
         self._stop_flight()
-        if choice.greedy not in self._aheads:
-            follow = continue_with(
-                self.executor.graph, context_length=self.context_length, greedy=choice.greedy
-            )
-            self._aheads[choice.greedy] = self.executor.ahead(follow)
         ahead = self._aheads[choice.greedy]
         if ahead is None:
             return None
@@ -221,6 +228,13 @@ class ModelRunner:
             batch.inputs, given, steps=min(steps, self.context_length - position)
         )
         return self._flight
+
+    def _make_ahead(self, *, greedy: bool) -> Ahead | None:
+        if not self.backends[0].runs_ahead:
+            return None
+        return self.executor.ahead(
+            continue_with(self.executor.graph, context_length=self.context_length, greedy=greedy)
+        )
 
     def _stop_flight(self) -> None:
         if self._flight is not None:

@@ -60,19 +60,19 @@ def _by_name(*kinds: str) -> dict[str, dict[str, Any]]:
 WRITERS = {
     writer.name: writer
     for writer in (
-        Writer("llama2c-v0", "rung.formats.llama2c_write", {"f32": {"version": 0}}),
-        Writer("llama2c-v1", "rung.formats.llama2c_write", {"f32": {"version": 1}}),
+        Writer("llama2c-v0", "rung.formats.llama2c.write", {"f32": {"version": 0}}),
+        Writer("llama2c-v1", "rung.formats.llama2c.write", {"f32": {"version": 1}}),
         Writer(
-            "llama2c-v2", "rung.formats.llama2c_write", {"i8": {"version": 2}}, grouped=True
+            "llama2c-v2", "rung.formats.llama2c.write", {"i8": {"version": 2}}, grouped=True
         ),
         Writer(
             "gguf",
-            "rung.formats.gguf_write",
+            "rung.formats.gguf.write",
             _by_name(*PLAIN_KINDS, *BLOCK_KINDS),
             suffix=".gguf",
             keeps_types=True,
         ),
-        Writer("llmc", "rung.formats.llmc_write", _by_name("f32", "bf16")),
+        Writer("llmc", "rung.formats.llmc.write", _by_name("f32", "bf16")),
         Writer("huggingface", "rung.formats.huggingface.write", _by_name(*PLAIN_KINDS)),
         Writer(
             "rung",

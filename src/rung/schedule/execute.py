@@ -31,7 +31,7 @@ from rung.schedule.debug import debug_level, tell_plan, tell_run
 from rung.schedule.plan import Plan, make_plan
 from rung.schedule.problem import Costs, Home, Problem
 from rung.schedule.profile.runs import CopyTime, Profile, Run, StageFacts, StageTime
-from rung.schedule.split import Copy, Stage
+from rung.schedule.split import Copy
 from rung.storage import StoredTensor
 from rung.storage.mapped import let_go
 
@@ -240,6 +240,7 @@ class Executor:
         steps = [*stage.steps, *(Step(node, device) for node in follow.graph.nodes)]
         kept = {tensor.root for tensor in (*follow.shared, *follow.shared.values())}
         program = device.compile(steps, memory, kept=kept, on_compile=self._on_compile)
+        device.prepare(program, [{"T": 1, "R": 1}], self._on_compile)
         moves, _ = compiled.stages[0]
 
         def write_inputs(inputs: Mapping[str, NDArray[np.int32]]) -> None:
@@ -281,6 +282,15 @@ class Executor:
             self.profile.skip_run()
         if self._debug_level >= 2:
             tell_run(run)
+
+    def prepare(self, runs: Sequence[Mapping[str, int]]) -> None:
+        """Compiles what runs of these sizes need of the programs that there are.
+
+        That is what a device has left for later.
+        """
+        for compiled in self._compiled.values():
+            for stage, program in zip(compiled.plan.stages, compiled.programs, strict=True):
+                stage.engine.prepare(program, runs, self._on_compile)
 
     def plan(self, tokens: int, *, depth: int = 0) -> Plan:
         """The plan for a batch of so many tokens of one sequence, after `depth` others."""
@@ -373,7 +383,7 @@ class Executor:
                     root = tensor.root
                     memory[root] = self._readable(found, root, step.backend)
             program = stage.engine.compile(
-                stage.steps, memory, kept=_kept(plan, stage), on_compile=self._on_compile
+                stage.steps, memory, kept=plan.kept(stage), on_compile=self._on_compile
             )
             stages.append((tuple(bind(copy) for copy in stage.copies), program))
             memories.append(memory)
@@ -415,12 +425,3 @@ class Executor:
             fitting = [owner.arena(size_bytes)]
             arenas += fitting
         return min(fitting, key=lambda arena: arena.size_bytes)
-
-
-def _kept(plan: Plan, stage: Stage) -> set[Tensor]:
-    """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
-    others = [other for other in plan.stages if other is not stage]
-    kept = {copy.tensor for copy in plan.outputs}
-    kept |= {copy.tensor for other in others for copy in other.copies}
-    kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
-    return kept | {tensor.root for tensor in plan.problem.graph.outputs}

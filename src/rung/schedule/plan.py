@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rung.graph.ir import Node
+from rung.graph.ir import Node, Tensor
 from rung.schedule.memory import MemoryPlan, lifetimes_by_memory, share, share_whole
 from rung.schedule.order import order
 from rung.schedule.place import Placements, place
@@ -37,7 +37,13 @@ class Plan:
         """Predicted time of a run: nodes and copies one after another."""
         problem = self.problem
         nodes = sum(problem.seconds(self.placed[n].backend, n) for n in problem.graph.nodes)
-        return nodes + sum(
+        return nodes + self.copy_seconds
+
+    @property
+    def copy_seconds(self) -> float:
+        """Predicted time of a run's copies."""
+        problem = self.problem
+        return sum(
             problem.costs.copy_seconds(copy.source, copy.target, problem.size_bytes(copy.tensor))
             for copy in self.copies
         )
@@ -48,6 +54,14 @@ class Plan:
         return tuple(
             (step.node, step.backend.name) for stage in self.stages for step in stage.steps
         )
+
+    def kept(self, stage: Stage) -> set[Tensor]:
+        """Roots that others than a stage read: later stages, copies, whoever asked for outputs."""
+        others = [other for other in self.stages if other is not stage]
+        kept = {copy.tensor for copy in self.outputs}
+        kept |= {copy.tensor for other in others for copy in other.copies}
+        kept |= {t.root for other in others for step in other.steps for t in step.node.tensors}
+        return kept | {tensor.root for tensor in self.problem.graph.outputs}
 
     def memory(self, sizes: Mapping[str, int]) -> dict[str, MemoryPlan]:
         """How each memory is shared, for run-time sizes up to these."""

@@ -122,7 +122,7 @@ def _file_of(path: Path) -> Path:
 
 def _holds_tokenizer(path: Path) -> bool:
     """Whether a model's file is a GGUF file with a tokenizer in it."""
-    from rung.formats import gguf_header
+    from rung.formats.gguf import header as gguf_header
     from rung.tokenizers.gguf_vocab import holds_tokenizer
 
     if not path.is_file():
@@ -135,14 +135,14 @@ def _holds_tokenizer(path: Path) -> bool:
 def _metadata(path: Path) -> Mapping[str, Any]:
     """The metadata of a GGUF file, which may have no tensors."""
     from rung.formats.files import mapped
-    from rung.formats.gguf_header import parse_header
+    from rung.formats.gguf.header import parse_header
 
     return parse_header(path, mapped(path, "a GGUF file").data).metadata
 
 
 def _read(path: Path, vocab_size: int | None) -> Tokenizer:
     """The tokenizer in a file, by the reader for what it is. Each reader is imported when used."""
-    from rung.formats import gguf_header
+    from rung.formats.gguf import header as gguf_header
     from rung.tokenizers import gguf_vocab, llama2c, llmc, sentencepiece_model
     from rung.tokenizers.folder import TokenizerFolder
 

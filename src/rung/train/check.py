@@ -22,8 +22,9 @@ from rung.backends.base import Compiling
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
 from rung.errors import UsageError
-from rung.formats import Checkpoint, llmc, llmc_state
-from rung.formats.llmc_state import State
+from rung.formats import Checkpoint, llmc
+from rung.formats.llmc import state as llmc_state
+from rung.formats.llmc.state import State
 from rung.train.step import AdamW, TrainStep
 
 LOGITS, LOSS, GRADIENTS, STEPS = 2e-5, 1e-5, 1e-4, 1e-3

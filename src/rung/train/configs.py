@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rung.errors import UsageError
 from rung.formats.config_json import read_config
-from rung.formats.llmc_layout import plain_config
+from rung.formats.llmc.layout import plain_config
 from rung.formats.sizes import MOST
 from rung.models.config import Config, Rope
 from rung.tokenizers.base import Tokenizer

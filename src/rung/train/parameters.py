@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.backends.base import Backend, Buffer
-from rung.errors import BackendError, UsageError
+from rung.errors import UsageError
 from rung.models.config import Config, weight_shapes
 from rung.models.trainable import Packed, packed_weights
 from rung.storage import F32, stored
@@ -38,9 +38,8 @@ class Parameters:
     """The trained tensors of a Config, read and written by the names of its weights.
 
     `states` are their buffers, by the names that they have in the graphs; `weights` are the trained
-    tensors by name. Raises UsageError for weights in one tensor of which some decay, BackendError
-    for one that the device cannot hold in one piece, MemoryLimitError where memory does not
-    suffice.
+    tensors by name. Raises UsageError for weights in one tensor of which some decay,
+    MemoryLimitError where memory does not suffice.
     """
 
     def __init__(
@@ -103,21 +102,12 @@ class Parameters:
             raise UsageError(
                 f"{', '.join(packed.rows)} lie in one tensor: all of them decay, or none"
             )
-        self._check_size(packed)
         new = [self._device.allocate(F32, packed.shape) for _ in range(4)]
         states = [packed.name, *(f"{packed.name} {what}" for what in ("gradient", "m", "v"))]
         self.states |= dict(zip(states, new, strict=True))
         values, gradient, first, second = new
         weight = Weight(packed, values, gradient, (first, second), wishes.pop())
         self.weights[packed.name] = weight
-
-    def _check_size(self, packed: Packed) -> None:
-        size, most = F32.size_bytes(packed.shape), self._device.largest_bytes
-        if most is not None and size > most:
-            raise BackendError(
-                f"{packed.name} takes {size / 2**20:,.1f} MiB, and {self._device.name} can hold "
-                f"{most / 2**20:,.1f} MiB in one piece: train on the CPU, or a smaller model"
-            )
 
 
 def check_weights(config: Config, weights: Mapping[str, Array]) -> None:

@@ -79,7 +79,7 @@ class Programs:
         }
         home = Home(self._backends[0], "training")
         states = graph.of_role("state")
-        return Executor(
+        executor = Executor(
             graph,
             self._backends,
             weights,
@@ -90,6 +90,8 @@ class Programs:
             states=self._states,
             arenas=self._arenas,
         )
+        executor.prepare([self._sizes])
+        return executor
 
     def _graph(self, name: ProgramName) -> Graph:
         weights = self._parameters.weights

@@ -20,11 +20,12 @@ from rung.registry import Cost
 from rung.schedule.execute import Started
 from rung.schedule.profile.runs import Profile
 from rung.simd.target import host
+from rung.storage import F32
 from rung.train.memory import CHEAP
 from rung.train.parameters import Array, Parameters, check_weights, is_matrix
 from rung.train.programs import ProgramName, Programs
 from rung.train.update import AdamW
-from rung.tuning.probe import keep_speeds
+from rung.tuning.probe import use_measured
 
 __all__ = ["AdamW", "Tokens", "TrainStep", "check_precision", "is_matrix"]
 
@@ -72,8 +73,8 @@ class TrainStep:
 
     Results are the same bits for any number of threads. Raises UsageError for a config that cannot
     be trained, for missing or misshapen weights and impossible batches; MemoryLimitError where
-    memory does not suffice; BackendError for a device that is not there, or cannot hold a weight in
-    one piece. Close it at the end, or use it in a `with` block.
+    memory does not suffice; BackendError for a device that is not there, or cannot hold an
+    activation in one piece. Close it at the end, or use it in a `with` block.
     """
 
     def __init__(
@@ -104,16 +105,19 @@ class TrainStep:
             )
         check_precision(precision, device)
         self._positions = np.tile(np.arange(tokens, dtype=np.int32), sequences)
-        decoder = TrainableDecoder(
-            config,
-            sequences=sequences,
-            tokens=tokens,
-            chunk_rows=chunk_rows or chunk_rows_of(config.vocab_size, on_gpu=device != "cpu"),
-            precision=precision,
-        )
         devices = Devices(device=device, threads=threads, blas="none")
         self._backends: list[Backend] = open_backends(devices)
         try:
+            decoder = TrainableDecoder(
+                config,
+                sequences=sequences,
+                tokens=tokens,
+                chunk_rows=min(
+                    chunk_rows or chunk_rows_of(config.vocab_size, on_gpu=device != "cpu"),
+                    self._most_rows(),
+                ),
+                precision=precision,
+            )
             self._parameters = Parameters(config, self.device, decays)
             self._programs = Programs(
                 *(decoder, self._parameters, self._backends),
@@ -226,7 +230,7 @@ class TrainStep:
 
     def limit_gops(self) -> float | None:
         """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
-        keep_speeds(self.device)
+        use_measured(self.device)
         seconds = self.device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
         return None if seconds is None else _MANY_FLOPS / seconds / 1e9
 
@@ -292,6 +296,12 @@ class TrainStep:
         started = self._programs.start("update", {"numbers": numbers})
         self.steps += 1
         return started
+
+    def _most_rows(self) -> int:
+        """Rows of logits that the device holds in one piece; without a limit all."""
+        most = self.device.largest_bytes
+        rows = self._B * self._T
+        return rows if most is None else max(1, most // F32.size_bytes((self.config.vocab_size,)))
 
     def _inputs(
         self, tokens_BT: NDArray[np.int32], targets_BT: NDArray[np.int32]

@@ -1,7 +1,8 @@
-"""The speeds of GPUs on disk, so that each is measured once: gpus.json in the cache folder.
+"""What was measured of GPUs, on disk in the cache folder: gpus.json and workgroups.json.
 
-An adapter is known by its name, interface, driver and the features in use. A file that cannot be
-read as that is measured anew and replaced.
+gpus.json has the speeds, measured once; workgroups.json what `rung tune` found best. An adapter is
+known by its name, interface, driver and the features in use. A file that cannot be read as that
+counts as empty, and is replaced when something is measured.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from rung import env
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.tuning.kept import read_entries, write_entries
+from rung.wgsl.call import MOST_INVOCATIONS
 
 # Counted up when what is measured changes its meaning: older files are measured anew.
 _VERSION = 1
@@ -31,14 +33,46 @@ def speeds_of(gpu: Gpu) -> Speeds:
     Raises BackendError when the cache folder cannot be written.
     """
     known = read_entries(path(), _VERSION, _speeds).get(_key(gpu))
-    if known is not None:
-        return known
+    return known if known is not None else measure_speeds(gpu)
+
+
+def measure_speeds(gpu: Gpu) -> Speeds:
+    """Measures a GPU now, and keeps that. Raises as `speeds_of` does."""
     measured = measure(gpu)
     # Read again: another process may have measured meanwhile.
     entries = {**read_entries(path(), _VERSION, _speeds), _key(gpu): measured}
     values = {name: asdict(entry) for name, entry in entries.items()}
     write_entries(path(), _VERSION, values, "the GPU's speeds")
     return measured
+
+
+def workgroups_path() -> Path:
+    """Where the sizes of workgroups are kept."""
+    return env.cache_folder() / "workgroups.json"
+
+
+def workgroups_of(gpu: Gpu) -> dict[str, int]:
+    """Threads of a workgroup by kernel, as `rung tune` found them; none where it never ran."""
+    known = read_entries(workgroups_path(), _VERSION, _workgroups).get(_key(gpu), {})
+    return {name: size for name, size in known.items() if size <= gpu.features.invocations}
+
+
+def keep_workgroups(gpu: Gpu, sizes: Mapping[str, int]) -> None:
+    """Adds sizes to those that are known. Raises BackendError where that is impossible."""
+    machines = read_entries(workgroups_path(), _VERSION, _workgroups)
+    together = {**machines.get(_key(gpu), {}), **sizes}
+    kept = {**machines, _key(gpu): together}
+    write_entries(workgroups_path(), _VERSION, kept, "sizes of workgroups")
+
+
+def _workgroups(fields: Mapping[str, Any]) -> dict[str, int]:
+    """Sizes from their JSON. Raises ValueError or AttributeError for anything else."""
+    found = {str(name): size for name, size in fields.items()}
+    for size in found.values():
+        # Kernels sum by halves.
+        if type(size) is not int or not 1 <= size <= MOST_INVOCATIONS or size & (size - 1):
+            raise ValueError(f"{size} is no size of a workgroup")
+    return found
 
 
 def _key(gpu: Gpu) -> str:

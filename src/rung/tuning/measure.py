@@ -37,11 +37,13 @@ class Subject:
 class Chain:
     """A program of equal nodes, one after another, for any number of tokens.
 
-    place(tokens) puts the tokens of attention at the last positions of its cache.
+    memory: what it works on. place(tokens) puts the tokens of attention at the last positions of
+    its cache.
     """
 
     subject: Subject
     steps: tuple[Step, ...]
+    memory: Mapping[Tensor, Buffer]
     program: Program
     place: Callable[[int], None]
 
@@ -128,7 +130,7 @@ def chain(
             last = np.arange(subject.sizes["C"] - tokens, subject.sizes["C"], dtype=np.int32)
             backend.write(memory[inputs[0]["pos_T"]], stored(last), (tokens,))
 
-    return Chain(subject, steps, program, place)
+    return Chain(subject, steps, memory, program, place)
 
 
 def _values(subject: Subject, most: int, rng: np.random.Generator) -> dict[str, StoredTensor]:

@@ -29,7 +29,7 @@ def machine_costs(
     backends: Sequence[Backend], graph: Graph, *, on_compile: Compiling | None = None
 ) -> MachineCosts:
     """What is known of this machine; products that several host backends could take are probed."""
-    keep_speeds(backends[0])
+    use_measured(backends[0])
     rates = load_rates(backends)
     weights = sum(t.type.size_bytes(concrete(t.shape, {})) for t in graph.of_role("weight"))
     host = [backend for backend in backends if backend.memory == HOST]
@@ -50,15 +50,16 @@ def machine_costs(
     return MachineCosts(rates, weights)
 
 
-def keep_speeds(device: Backend) -> None:
-    """Has a GPU take its speeds from the file, where they are kept, when somebody asks for them."""
+def use_measured(device: Backend) -> None:
+    """Gives a GPU what was measured of it: sizes of workgroups, speeds when somebody asks."""
     if device.name != "webgpu":
         return
     from rung.backends.webgpu.backend import WebGpuBackend
-    from rung.tuning.gpu import speeds_of
+    from rung.tuning.gpu import speeds_of, workgroups_of
 
     assert isinstance(device, WebGpuBackend)
     device.find_speeds = speeds_of
+    device.workgroups = workgroups_of(device.gpu)
 
 
 def _has_usual_threads(cpu: Backend) -> bool:

@@ -21,6 +21,9 @@ Constant = int | float | bool | str
 MOST_WORKGROUPS = 65535
 """Along one dimension, on every GPU."""
 
+WORKGROUP = "workgroup"
+"""The option of kernels that says how many threads share a workgroup, where that is left open."""
+
 MOST_INVOCATIONS = 1024
 """Threads of a workgroup, on any GPU; many have room for 256 alone."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from rung.backends.base import (
     Compiling,
     Fetched,
     KernelBackend,
+    Launch,
     Origin,
     Program,
     Step,
@@ -27,11 +29,12 @@ from rung.backends.webgpu.opening import FEATURES
 from rung.backends.webgpu.program import GpuProgram, tokens_of
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.errors import BackendError, KernelError
-from rung.graph.ir import Node, Symbol, Tensor
+from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.ops import load_kernels
 from rung.registry import MANY, Cost, Kernel, select
 from rung.storage import StorageType, StoredTensor
 from rung.wgsl import Features
+from rung.wgsl.call import WORKGROUP
 
 NAME = "webgpu"
 
@@ -39,6 +42,8 @@ NAME = "webgpu"
 class WebGpuBackend(KernelBackend):
     """A GPU that --device names.
 
+    find_speeds: tells what it does at most. workgroups: threads of a workgroup by kernel, where
+    another number than the kernel's own was measured to be faster.
     Raises BackendError where there is none or it refuses, UsageError for a variable that is wrong.
     """
 
@@ -52,6 +57,7 @@ class WebGpuBackend(KernelBackend):
         self.gpu = Gpu(adapters.find(device))
         self.takes_f16 = self.gpu.features.f16
         self.find_speeds: Callable[[Gpu], Speeds] = measure
+        self.workgroups: Mapping[str, int] = {}
         self._selected: dict[object, Kernel | str] = {}
 
     @property
@@ -78,7 +84,10 @@ class WebGpuBackend(KernelBackend):
         found = self._selected[key]
         if isinstance(found, str):
             raise KernelError(found)
-        return found
+        size = self.workgroups.get(found.name)
+        if size is None or WORKGROUP not in found.options:
+            return found
+        return replace(found, options={**found.options, WORKGROUP: size})
 
     def _select(self, node: Node, tokens: int) -> Kernel:
         def usable(kernel: Kernel) -> bool:
@@ -123,7 +132,7 @@ class WebGpuBackend(KernelBackend):
         return gpu_memory.allocate(self.gpu, kind, shape)
 
     def arena(self, size_bytes: int) -> GpuArena:
-        return GpuArena(self.gpu, size_bytes)
+        return GpuArena(self.gpu.buffer, size_bytes, self.gpu.features.binding_bytes)
 
     def write(self, target: Buffer, source: StoredTensor, shape: tuple[int, ...]) -> None:
         gpu_memory.write(self.gpu, cast(GpuBuffer, target), source, shape)
@@ -144,6 +153,37 @@ class WebGpuBackend(KernelBackend):
     ) -> GpuProgram:
         found = cast(Mapping[Tensor, GpuBuffer], memory)
         return GpuProgram(self.gpu, [step.node for step in steps], found, self.kernel, kept)
+
+    def launches(
+        self,
+        steps: Sequence[Step],
+        offsets: Mapping[Tensor, int],
+        *,
+        most: Mapping[str, int],
+        sizes: Mapping[str, int],
+        kept: Collection[Tensor],
+    ) -> list[Launch]:
+        arena = GpuArena(gpu_memory.no_memory, 0, self.gpu.features.binding_bytes)
+        nodes = [step.node for step in steps]
+        # In the order in which they would be placed: the largest of those that share a place first.
+        memory = {
+            root: arena.place(root.type, concrete(root.shape, most), offset)
+            for root, offset in offsets.items()
+        }
+        for root in {t.root for n in nodes for t in (*n.tensors, n.output)} - memory.keys():
+            shape = concrete(root.shape, most)
+            new = gpu_memory.no_memory
+            memory[root] = gpu_memory.allocate(self.gpu, root.type, shape, new=new)
+        program = GpuProgram(self.gpu, nodes, memory, self.kernel, kept)
+        return list(program.launches(sizes))
+
+    def prepare(
+        self,
+        program: Program,
+        sizes: Sequence[Mapping[str, int]],
+        on_compile: Compiling | None = None,
+    ) -> None:
+        cast(GpuProgram, program).prepare(sizes, on_compile)
 
     @property
     def cache_bytes(self) -> int:

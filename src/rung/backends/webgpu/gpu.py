@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from rung import env
 from rung.backends.webgpu.adapters import Adapter
 from rung.backends.webgpu.log import log
-from rung.backends.webgpu.opening import memory_limit, open_device, trusted_module
+from rung.backends.webgpu.opening import memory_limit, open_device
 from rung.backends.webgpu.readback import Arriving, Readback
+from rung.backends.webgpu.shaders import Pipeline, Shader, Shaders
 from rung.errors import BackendError, MemoryLimitError
 from rung.wgsl.source import Source
 
@@ -28,16 +29,6 @@ _MOST_STAMPS = 4000
 
 Binding = tuple[Any, int, int]
 """What a variable of a shader is bound to: a buffer, an offset and bytes."""
-
-
-@dataclass(frozen=True, eq=False)
-class Pipeline:
-    """A compiled shader: what encodes, and the layout of its bindings."""
-
-    handle: Any
-    layout: Any
-    raw: Any  # the pointer that encoding takes
-    kernel: str
 
 
 @dataclass(frozen=True)
@@ -65,8 +56,7 @@ class Gpu:
         self._used_bytes = 0
         self._staged_bytes = 0  # written, and not known to be done
         self.has_timestamps = opened.has_timestamps
-        self._pipelines: dict[Source, Pipeline] = {}
-        self._layouts: dict[tuple[str, ...], Any] = {}
+        self.shaders = Shaders(self.device, adapter.name)
         self.waits_for_each = env.GPU_WAIT.get() not in ("", "0")
         self.runs_ahead = env.GPU_AHEAD.get() != "0" and not self.waits_for_each
         self.features = opened.features
@@ -98,6 +88,11 @@ class Gpu:
 
     def _give_back(self, size_bytes: int) -> None:
         self._used_bytes -= size_bytes
+
+    @property
+    def used_bytes(self) -> int:
+        """What its buffers take, without those that bytes are staged in on their way."""
+        return self._used_bytes
 
     @property
     def free_bytes(self) -> int | None:
@@ -186,37 +181,7 @@ class Gpu:
 
     def pipeline(self, source: Source, kernel: str, shader: str = "") -> Pipeline:
         """A compiled shader of a kernel. Raises BackendError with what the compiler says."""
-        if source not in self._pipelines:
-            self._pipelines[source] = self._compile(source, kernel, shader)
-        return self._pipelines[source]
-
-    def _compile(self, source: Source, kernel: str, shader: str) -> Pipeline:
-        import wgpu
-
-        name = f"{kernel} {shader}".rstrip()
-        kinds = tuple(kind for _, kind in source.variables)
-        try:
-            layout = self._layout(kinds)
-            module = trusted_module(self.device, source.text, name)
-            handle = self.device.create_compute_pipeline(
-                label=name,
-                layout=self.device.create_pipeline_layout(bind_group_layouts=[layout]),
-                compute={"module": module, "entry_point": "main"},
-            )
-        except wgpu.GPUError as error:
-            raise BackendError(f"{name} does not compile on {self.adapter.name}: {error}") from None
-        return Pipeline(handle, layout, handle._internal, kernel)
-
-    def _layout(self, kinds: tuple[str, ...]) -> Any:
-        if kinds not in self._layouts:
-            types = {"read": "read-only-storage", "read_write": "storage", "uniform": "uniform"}
-            self._layouts[kinds] = self.device.create_bind_group_layout(
-                entries=[
-                    {"binding": i, "visibility": 4, "buffer": {"type": types[kind]}}
-                    for i, kind in enumerate(kinds)
-                ]
-            )
-        return self._layouts[kinds]
+        return self.shaders.get(Shader(source, kernel, shader))
 
     def group(self, pipeline: Pipeline, bindings: Sequence[Binding]) -> Any:
         """Memory for a shader's variables, in their order."""
@@ -376,8 +341,7 @@ class Gpu:
 
     def close(self) -> None:
         """Gives the device back."""
-        self._pipelines.clear()
-        self._layouts.clear()
+        self.shaders.close()
         self._readback.close()
         self.device.destroy()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rung.backends.base import Fetched
 from rung.backends.webgpu.gpu import CHUNK_BYTES, Gpu
 from rung.backends.webgpu.layout import plane_names, row_bytes, taken_apart
+from rung.errors import BackendError
 from rung.storage import StorageType, StoredTensor
 
 
@@ -58,11 +59,24 @@ def _rows_and_width(shape: tuple[int, ...]) -> tuple[int, int]:
     return int(np.prod(shape[:-1], dtype=np.int64)), shape[-1]
 
 
-def allocate(gpu: Gpu, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
+New = Callable[[int], Any]
+"""A new buffer of so many bytes."""
+
+
+def no_memory(size_bytes: int) -> object:
+    """In the place of a buffer, for programs that never run."""
+    return object()
+
+
+def allocate(
+    gpu: Gpu, kind: StorageType, shape: tuple[int, ...], *, new: New | None = None
+) -> GpuBuffer:
     """New memory, zeroed: in as many parts as bindings must have.
 
-    Raises MemoryLimitError where there is not enough.
+    new: where buffers come from; None is the GPU, which raises MemoryLimitError where there is not
+    enough.
     """
+    new = new or gpu.buffer
     rows, width = _rows_and_width(shape)
     sizes = row_bytes(kind, width)
     most = max(1, gpu.features.binding_bytes // max(*sizes, 1))
@@ -71,7 +85,7 @@ def allocate(gpu: Gpu, kind: StorageType, shape: tuple[int, ...]) -> GpuBuffer:
     parts = []
     for first in range(0, max(rows, 1), max(most, 1)):
         count = min(most, rows - first)
-        planes = tuple(PlaneBuffer(gpu.buffer(count * size), count * size) for size in sizes)
+        planes = tuple(PlaneBuffer(new(count * size), count * size) for size in sizes)
         parts.append(Part(first, count, planes))
     return GpuBuffer(kind, shape, tuple(parts))
 
@@ -140,18 +154,26 @@ class GpuArena:
     elsewhere; tensors that share a place, the largest of which comes first, share the buffer.
     """
 
-    gpu: Gpu
+    new: New
     size_bytes: int
+    most_bytes: int  # of a place
     _placed: dict[tuple[str, tuple[int, ...], int], GpuBuffer] = field(default_factory=dict)
     _buffers: dict[int, list[PlaneBuffer]] = field(default_factory=dict)
 
     def place(self, kind: StorageType, shape: tuple[int, ...], offset: int) -> GpuBuffer:
-        """A tensor at `offset` bytes."""
+        """A tensor at `offset` bytes. Raises BackendError where it is more than can be bound."""
         key = (kind.name, shape, offset)
         if key not in self._placed:
             rows, width = _rows_and_width(shape)
             planes = []
             for size in row_bytes(kind, width):
+                if rows * size > self.most_bytes:
+                    raise BackendError(
+                        f"an activation of {' × '.join(map(str, shape))} values takes "
+                        f"{rows * size / 2**20:,.1f} MiB, and this GPU can hold "
+                        f"{self.most_bytes / 2**20:,.1f} MiB in one piece: take fewer sequences or "
+                        "tokens at once"
+                    )
                 planes.append(self._plane(offset, rows * size))
                 offset += -(-rows * size // 64) * 64
             self._placed[key] = GpuBuffer(kind, shape, (Part(0, rows, tuple(planes)),))
@@ -161,6 +183,6 @@ class GpuArena:
         buffers = self._buffers.setdefault(offset, [])
         fitting = [plane for plane in buffers if plane.size_bytes >= size]
         if not fitting:
-            fitting = [PlaneBuffer(self.gpu.buffer(size), size)]
+            fitting = [PlaneBuffer(self.new(size), size)]
             buffers += fitting
         return PlaneBuffer(min(fitting, key=lambda plane: plane.size_bytes).buffer, size)

@@ -13,16 +13,18 @@ from typing import Any, cast
 
 import numpy as np
 
-from rung.backends.base import Buffer
+from rung.backends.base import Buffer, Compiling, Launch
 from rung.backends.recording import Recording, Track
 from rung.backends.webgpu.fusion import Job, Places, fuse
-from rung.backends.webgpu.gpu import Binding, Command, Gpu, Pipeline
+from rung.backends.webgpu.gpu import Binding, Command, Gpu
 from rung.backends.webgpu.memory import GpuBuffer, Part, PlaneBuffer, allocate
 from rung.backends.webgpu.readback import Arriving
+from rung.backends.webgpu.shaders import Pipeline, Shader
 from rung.errors import KernelError
 from rung.graph.ir import Node, Symbol, Tensor, concrete
 from rung.registry import Kernel, letters_of
 from rung.wgsl import Call, Dispatch, Features
+from rung.wgsl.call import WORKGROUP
 from rung.wgsl.source import GIVEN, SIZES, Source, expand
 
 Chooser = Callable[[Node, int], Kernel]
@@ -49,6 +51,16 @@ def _is_single(sizes: Mapping[str, int]) -> bool:
 
 def _count(tokens: int | Symbol, sizes: Mapping[str, int]) -> int:
     return sizes[tokens.name] if isinstance(tokens, Symbol) else tokens
+
+
+@dataclass(frozen=True)
+class _Dispatched:
+    """A dispatch and its shader's text, for the part of this index of the inputs in `split`."""
+
+    dispatch: Dispatch
+    shader: Shader
+    split: tuple[str, ...]
+    part: int
 
 
 @dataclass(frozen=True)
@@ -118,6 +130,34 @@ class GpuProgram:
         self._scratch = Scratch(gpu)
         self._commands: dict[tuple[int, int], list[Command]] = {}
         self._groups: dict[tuple[Any, tuple[Binding, ...]], Any] = {}
+
+    def launches(self, sizes: Mapping[str, int]) -> Iterator[Launch]:
+        """What a run of these sizes starts."""
+        for job in self.jobs(sizes):
+            symbol = tokens_of(job.node)
+            tokens = _count(symbol, sizes)
+            found = list(self._dispatched(job.node, self._memory, symbol, tokens))
+            count = sum(all(each.dispatch.grid(tokens)) for each in found)
+            yield Launch(job.node, job.owner, job.steps, found[0].shader.kernel, count)
+
+    def prepare(
+        self, sizes: Sequence[Mapping[str, int]], on_compile: Compiling | None = None
+    ) -> None:
+        """Compiles the shaders of runs of these sizes, so that no run has to wait for them."""
+        shaders: dict[Shader, None] = {}
+        known: set[object] = set()
+        for each in sizes:
+            for job in self.jobs(each):
+                symbol = tokens_of(job.node)
+                tokens = _count(symbol, each)
+                # Layers are alike: one stands for all.
+                key = job.node.signature, tokens, self._divisions(job.node)
+                if tokens == 0 or key in known:
+                    continue
+                known.add(key)
+                for dispatched in self._dispatched(job.node, self._memory, symbol, tokens):
+                    shaders[dispatched.shader] = None
+        self._gpu.shaders.compile(shaders, on_compile)
 
     def submit(self, sizes: Mapping[str, int], recording: Recording | None = None) -> None:
         """Starts it for these run-time sizes and does not wait."""
@@ -220,9 +260,9 @@ class GpuProgram:
             kernel = self._choose(node, tokens)
         except KernelError:
             return False
-        split = kernel.options.get("parts")
+        split = divided(kernel)
         return all(
-            name == split or tensor is None or len(self._memory[tensor.root].parts) == 1
+            name in split or tensor is None or len(self._memory[tensor.root].parts) == 1
             for name, tensor in node.inputs.items()
         )
 
@@ -231,35 +271,46 @@ class GpuProgram:
         parts = self._memory[tensor.root].parts
         return frozenset(id(plane.buffer) for part in parts for plane in part.planes)
 
+    def _divisions(self, node: Node) -> tuple[int, ...]:
+        """Rows of the parts that the inputs lie in."""
+        parts = (self._memory[t.root].parts for t in node.inputs.values() if t is not None)
+        return tuple(part.rows for found in parts if len(found) > 1 for part in found)
+
     def _work(self, job: Job, memory: Memory, symbol: int | Symbol, tokens: int) -> Iterator[Work]:
-        node = job.node
+        for found in self._dispatched(job.node, memory, symbol, tokens):
+            pipeline = self._gpu.shaders.get(found.shader)
+            bindings = tuple(
+                self._binding(job.node, memory, name, found, tokens)
+                for name, _ in found.shader.source.variables
+            )
+            yield Work(pipeline, bindings, found.dispatch, symbol, job.owner)
+
+    def _dispatched(
+        self, node: Node, memory: Memory, symbol: int | Symbol, tokens: int
+    ) -> Iterator[_Dispatched]:
+        """What a node's kernel answers for so many tokens, part by part of its split weight."""
         kernel = self._choose(node, tokens)
-        split = kernel.options.get("parts")
-        tensor = node.inputs.get(split) if split else None
+        split = divided(kernel)
+        tensor = node.inputs.get(split[0]) if split else None
         parts = memory[tensor.root].parts if tensor is not None else (None,)
-        for part in parts:
+        for index, part in enumerate(parts):
             call = make_call(node, self._gpu.features, part if len(parts) > 1 else None, split)
-            call = replace(call, tokens=tokens, workgroup=kernel.options.get("workgroup", 0))
+            call = replace(call, tokens=tokens, workgroup=kernel.options.get(WORKGROUP, 0))
             for dispatch in dispatches(kernel, call):
                 source = source_of(kernel, call, dispatch, symbol)
-                pipeline = self._gpu.pipeline(source, kernel.name, dispatch.shader)
-                bindings = tuple(
-                    self._binding(node, memory, name, dispatch, tokens, split, part)
-                    for name, _ in source.variables
-                )
-                yield Work(pipeline, bindings, dispatch, symbol, job.owner)
+                shader = Shader(source, kernel.name, dispatch.shader)
+                yield _Dispatched(dispatch, shader, split, index)
 
     def _binding(
         self,
         node: Node,
         memory: Memory,
         name: str,
-        dispatch: Dispatch,
+        found: _Dispatched,
         tokens: int,
-        split: str | None,
-        part: Part | None,
     ) -> Binding:
         """What a variable of a shader is bound to."""
+        dispatch = found.dispatch
         if name == SIZES:
             return self._sizes_buffer, 0, 16
         if name == GIVEN:
@@ -267,7 +318,7 @@ class GpuProgram:
         if name in dispatch.scratch:
             plane = self._scratch.get(name, dispatch.scratch[name](tokens))
         else:
-            plane = self._plane(node, memory, name, split, part)
+            plane = self._plane(node, memory, name, found.split, found.part)
         return plane.buffer, 0, max(16, -(-plane.size_bytes // 16) * 16)
 
     def _given(self, values: tuple[int, ...]) -> tuple[Any, int, int]:
@@ -279,7 +330,7 @@ class GpuProgram:
         return self._given_buffers[values], 0, size
 
     def _plane(
-        self, node: Node, memory: Memory, name: str, split: str | None, part: Part | None
+        self, node: Node, memory: Memory, name: str, split: Collection[str], part: int
     ) -> PlaneBuffer:
         known = dict(node.inputs)
         if node.op.inplace is None:
@@ -291,8 +342,8 @@ class GpuProgram:
             plane = name[len(parameter) + 1 :]
             if plane not in buffer.names:
                 continue
-            if parameter == split and part is not None:
-                return part.planes[buffer.names.index(plane)]
+            if parameter in split:
+                return buffer.parts[part].planes[buffer.names.index(plane)]
             if len(buffer.parts) > 1:
                 most = self._gpu.features.binding_bytes / 2**20
                 raise KernelError(
@@ -341,18 +392,31 @@ class GpuProgram:
         return stamps
 
 
+def divided(kernel: Kernel) -> tuple[str, ...]:
+    """The inputs that a kernel takes part by part: the option "parts", one name or several."""
+    names = kernel.options.get("parts", ())
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def make_call(
-    node: Node, features: Features, part: Part | None = None, split: str | None = None
+    node: Node, features: Features, part: Part | None = None, split: Sequence[str] = ()
 ) -> Call:
-    """A node for its kernel; with a part of the rows of the weight `split`."""
+    """A node for its kernel; with a part of the rows of the inputs `split`, which share a letter.
+
+    An input may be a view, of which each value is a row.
+    """
     shapes = {name: t.shape if t is not None else None for name, t in node.inputs.items()}
     dims = dict(node.op.dims(shapes))
     rows, first = 0, 0
     if split:
-        letter = letters_of(split)[0]
+        letter = letters_of(split[0])[0]
         rows = dims[letter]
-        if part is not None:
-            dims[letter], first = part.rows, part.first_row
+        tensor = node.inputs[split[0]]
+        if part is not None and tensor is not None:
+            whole = tensor.root.shape[0]
+            assert isinstance(whole, int), tensor.root.name
+            each = rows // whole
+            dims[letter], first = each * part.rows, each * part.first_row
     is_part = part is not None
     return Call(dims, node.attributes, node.specs, features, is_part, first, rows)
 
@@ -374,7 +438,7 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
         name: size for name, size in call.dims.items() if isinstance(size, int)
     }
     constants |= {k: v for k, v in call.attributes.items() if isinstance(v, int | float)}
-    if kernel.options.get("parts"):
+    if divided(kernel):
         constants |= {"PARTS": call.is_part, "FIRST_ROW": call.first_row}
         if isinstance(call.rows, int):
             constants["ROWS"] = call.rows

@@ -13,7 +13,7 @@ from rung import env
 from rung.backends.base import Origin
 from rung.bench.models.measure import Measured, Series, prompt_flops
 from rung.bench.models.sides.base import Opened, Side
-from rung.bench.rows import origin
+from rung.bench.results import origin
 from rung.formats.base import Checkpoint
 from rung.models.config import Config
 

@@ -28,7 +28,7 @@ from rung.engine.options import check_activations, check_cache_type
 from rung.errors import UsageError
 from rung.formats import open_checkpoint
 from rung.formats.base import Checkpoint
-from rung.formats.gguf_types import written_types
+from rung.formats.gguf.types import written_types
 from rung.formats.writers import writer_for
 from rung.models.config import Config
 
@@ -137,8 +137,8 @@ def bench_model(
 
 def _limits(threads: int, activations: str, dtype: str) -> Limits:
     """Bandwidth as it is now, for it changes with what else runs; arithmetic as it is known."""
-    from rung.bench import machine_file
-    from rung.bench.machine import read_bandwidth
+    from rung.bench.machine import file as machine_file
+    from rung.bench.machine.limits import read_bandwidth
 
     kind = {"int8": "int8", "bfloat16": "bf16"}.get(activations, "f32")
     if kind == "int8" and dtype in ("f32", "f16", "bf16"):

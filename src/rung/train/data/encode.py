@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import DataError, UsageError
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers.base import Tokenizer
 from rung.train.data.sources import WHOLE_FILES, Piece, Reading, Source, pieces
 from rung.train.data.split import Splitter, cut_at

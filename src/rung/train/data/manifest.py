@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rung.errors import FormatError
 from rung.formats.json_fields import Fields, read_object
-from rung.formats.llmc_tokens import MOST_TOKENS
+from rung.formats.llmc.tokens import MOST_TOKENS
 
 MANIFEST = "manifest.json"
 VERSION = 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rung.errors import DataError, UsageError
-from rung.formats import llmc_tokens
 from rung.formats.files import replacing
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.tokenizers import Tokenizer, llmc_write, open_tokenizer
 from rung.train.data.encode import Encoded, check_separator, encoded, separation, splitter_for
 from rung.train.data.manifest import MANIFEST, Manifest

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.data.encode import Encoded
 from rung.train.data.manifest import SPLITS, ShardFacts, SourceFacts
 from rung.train.data.sources import Source

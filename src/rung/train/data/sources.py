@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rung.errors import DataError, FormatError
-from rung.formats import llmc_tokens
 from rung.formats.files import opened, read_head
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.data.split import Splitter
 
 Kind = Literal["text", "jsonl", "shard"]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rung.errors import DataError, UsageError
-from rung.formats import llmc_tokens
+from rung.formats.llmc import tokens as llmc_tokens
 from rung.train.data.manifest import MANIFEST, Manifest, read_manifest
 from rung.train.data.split import cut_at
 

@@ -20,10 +20,11 @@ Accepts = Callable[[Node], bool]
 
 @dataclass(frozen=True)
 class Job:
-    """A node to compute. `owner` is the step of the program that its time counts for."""
+    """A node to compute, in the place of so many steps; its time counts for the step `owner`."""
 
     node: Node
     owner: int
+    steps: int = 1
 
 
 def chosen() -> dict[str, Op]:
@@ -71,7 +72,7 @@ def fuse(
         if i in found:
             members_here = found[i].members
             owner = next((m for m in members_here if m.op is ops.linear), members_here[-1])
-            jobs.append(Job(found[i].node, index[id(owner)]))
+            jobs.append(Job(found[i].node, index[id(owner)], len(members_here)))
         elif i not in taken:
             jobs.append(Job(node, i))
     return jobs

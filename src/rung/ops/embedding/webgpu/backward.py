@@ -16,15 +16,20 @@ def _table(call: Call, shader: str) -> Dispatch:
     return Dispatch(shader, lambda tokens: spread(groups), {"THREADS": _THREADS})
 
 
-@embedding_backward.kernel("webgpu", 1, why="one thread a value of the table")
+@embedding_backward.kernel("webgpu", 1, why="one thread a value of the table", parts="dtable_VD")
 def backward(call: Call) -> Dispatch:
     """Each looks at all tokens."""
     return _table(call, "backward.wgsl")
 
 
-@embedding_backward.kernel("webgpu", 2, why="tokens of one id are chained; other rows rest")
+@embedding_backward.kernel(
+    "webgpu", 2, why="tokens of one id are chained; other rows rest", parts="dtable_VD"
+)
 def backward_chains(call: Call) -> list[Dispatch]:
-    """The first token of each id adds up its chain; where nothing is added to, all is 0 before."""
+    """The first token of each id adds up its chain; where nothing is added to, all is 0 before.
+
+    Chains are the same for all parts of a table: the first one makes them.
+    """
     width = call.size("D")
     scratch = {"same_id_next": lambda tokens: tokens * 4}
     known = {"THREADS": _THREADS}
@@ -38,4 +43,4 @@ def backward_chains(call: Call) -> list[Dispatch]:
         scratch,
     )
     first = [] if call.attributes["add"] else [_table(call, "zero.wgsl")]
-    return [*first, chains, sums]
+    return [*first, *([chains] if call.first_row == 0 else []), sums]

@@ -1,5 +1,5 @@
 // dtable[v] = Σ dy_t over the t with ids_t = v: one thread a value of the table, through all tokens.
-// T tokens, V rows of the table, D width
+// T tokens, V rows of this part of the table, D width
 
 var<storage, read_write> dtable_VD: array<f32>;
 var<storage, read> dy_TD: array<f32>;
@@ -20,7 +20,7 @@ fn main(
     sum = dtable_VD[i];
 #endif
     for (var t = 0u; t < tokens(); t++) {
-        if (ids_T[t] == i / D) {
+        if (ids_T[t] == FIRST_ROW + i / D) {
             sum += dy_TD[t * D + i % D];
         }
     }

@@ -1,5 +1,5 @@
 // dtable[id] += Σ dy over the tokens with that id, in their order: a thread a column of each first one.
-// T tokens, V rows of the table, D width
+// T tokens, V rows of this part of the table, D width
 
 var<storage, read_write> dtable_VD: array<f32>;
 var<storage, read> dy_TD: array<f32>;
@@ -17,7 +17,12 @@ fn main(
     if (t >= tokens() || same_id_next[t] < 0x80000000u) {
         return;
     }
-    let at = ids_T[t] * D + i % D;
+#if PARTS
+    if (ids_T[t] < FIRST_ROW || ids_T[t] >= FIRST_ROW + V) {
+        return;
+    }
+#endif
+    let at = (ids_T[t] - FIRST_ROW) * D + i % D;
     var sum = dtable_VD[at];
     while (t < tokens()) {
         sum += dy_TD[t * D + i % D];

@@ -1,5 +1,5 @@
 // dtable = 0: one thread a value.
-// V rows of the table, D width
+// V rows of this part of the table, D width
 
 var<storage, read_write> dtable_VD: array<f32>;
 

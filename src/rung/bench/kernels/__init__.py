@@ -1,0 +1,1 @@
+"""Every kernel: found, checked against its reference, timed beside the machine's limit."""

@@ -1,0 +1,1 @@
+"""`rung bench`: the machine, and models on it."""

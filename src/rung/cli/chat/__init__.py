@@ -1,0 +1,1 @@
+"""`rung chat`: the command and the conversation."""

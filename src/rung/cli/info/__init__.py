@@ -1,0 +1,1 @@
+"""`rung info`: what a file holds."""

@@ -1,0 +1,1 @@
+"""`rung kernels`: list, check and time them."""

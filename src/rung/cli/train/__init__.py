@@ -1,0 +1,1 @@
+"""`rung train`: the command, its options, what it says and how it stops."""

@@ -1,0 +1,1 @@
+"""A run: options, data and model that fit, the loop, what it saves and tells."""
