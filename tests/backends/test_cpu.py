@@ -231,18 +231,20 @@ def test_signals_wait_until_a_kernel_is_compiled(
 
 def test_the_second_compiler_ends_with_the_first(tmp_path: Path) -> None:
     module = cache.CachedModule("endless", "import time\ntime.sleep(600)\n", ())
-    (tmp_path / "modules.json").write_text(json.dumps([(module.name, module.recipe)]))
-    command = [sys.executable, "-m", "rung.backends.cpu.compiling", str(tmp_path)]
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    (claims / "modules.json").write_text(json.dumps([(module.name, module.recipe)]))
+    command = [sys.executable, "-m", "rung.backends.cpu.compiling", str(claims)]
     environment = os.environ | {"RUNG_CACHE": str(tmp_path / "cache")}
     with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as helper:
         deadline = time.monotonic() + 60
-        while not (tmp_path / module.name).exists():
+        while not (claims / module.name).exists():
             assert time.monotonic() < deadline
             assert helper.poll() is None
             time.sleep(0.02)
         helper.stdin.close()
         assert helper.wait(timeout=60) == 1
-    assert not tmp_path.exists()
+    assert not claims.exists()
 
 
 def test_batches_may_have_other_threads_and_the_same_bits() -> None:
