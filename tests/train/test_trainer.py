@@ -174,6 +174,13 @@ def test_a_run_killed_before_its_model_was_published(tmp_path: Path) -> None:
     assert model.read_bytes() == expected
 
 
+def test_going_on_leaves_no_half_written_file(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out)
+    resumed(out)  # publishes the model that is published already
+    assert not list(out.rglob("*.part"))
+
+
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
     path = Run(tmp_path / "out").checkpoints[-1]
@@ -333,6 +340,7 @@ def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.Monkey
     ("changes", "message"),
     [
         ({"lr": 0}, "--lr is 0"),
+        ({"lr": 1e30}, "--lr is 1e.30, expected at most"),
         ({"min_lr": 1.0}, "--min-lr is 1.0, expected at most"),
         ({"beta2": 1.0}, "--beta2 is 1.0"),
         ({"epsilon": 0}, "--eps is 0"),
