@@ -128,10 +128,9 @@ class ModelRunner:
         weights = {**checkpoint.weights, **constants}
         self.notes: list[str] = []
         costs = machine_costs(backends, graph, on_compile=on_compile)
-        self.executor = self._placed(
-            graph,
-            wishes,
-            lambda homes: Executor(
+
+        def attempt(homes: Mapping[Tensor, Home]) -> Executor:
+            executor = Executor(
                 graph,
                 backends,
                 {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
@@ -140,14 +139,17 @@ class ModelRunner:
                 costs=costs,
                 on_compile=on_compile,
                 on_upload=on_upload,
-            ),
-            frozenset(constants),
-        )
+            )
+            # What a user would wait for at the first token is compiled now.
+            executor.prepare(_likely_sizes(self.max_tokens))
+            # By whether the likeliest token is taken; None where the device cannot.
+            self._aheads = {
+                greedy: self._make_ahead(executor, greedy=greedy) for greedy in (True, False)
+            }
+            return executor
+
+        self.executor = self._placed(graph, wishes, attempt, frozenset(constants))
         self._flight: Flight | None = None
-        # What a user would wait for at the first token is compiled now.
-        self.executor.prepare(_likely_sizes(self.max_tokens))
-        # By whether the likeliest token is taken; None where the device cannot.
-        self._aheads = {greedy: self._make_ahead(greedy=greedy) for greedy in (True, False)}
 
     def _placed(
         self,
@@ -229,11 +231,11 @@ class ModelRunner:
         )
         return self._flight
 
-    def _make_ahead(self, *, greedy: bool) -> Ahead | None:
+    def _make_ahead(self, executor: Executor, *, greedy: bool) -> Ahead | None:
         if not self.backends[0].runs_ahead:
             return None
-        return self.executor.ahead(
-            continue_with(self.executor.graph, context_length=self.context_length, greedy=greedy)
+        return executor.ahead(
+            continue_with(executor.graph, context_length=self.context_length, greedy=greedy)
         )
 
     def _stop_flight(self) -> None:
