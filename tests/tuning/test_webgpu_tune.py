@@ -73,7 +73,7 @@ def test_sizes_are_kept_by_adapter(backend: WebGpuBackend) -> None:
     assert workgroups_of(gpu) == {"linear:i8/webgpu=4": 256, "linear:f16/webgpu=4": 32}
     [(name, sizes)] = json.loads(workgroups_path().read_text())["machines"].items()
     assert gpu.adapter.name in name
-    for wrong in (48, 2048, "64", 0, None):
+    for wrong in (16, 48, 2048, "64", 0, None):
         sizes["linear:f16/webgpu=4"] = wrong
         content = {"version": 1, "machines": {name: sizes}}
         workgroups_path().write_text(json.dumps(content), encoding="utf-8")

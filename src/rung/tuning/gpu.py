@@ -1,7 +1,7 @@
 """What was measured of GPUs, on disk in the cache folder: gpus.json and workgroups.json.
 
 gpus.json has the speeds, measured once; workgroups.json what `rung tune` found best. An adapter is
-known by its name, interface, driver and the features in use. A file that cannot be read as that
+known by its name, interface, driver and whether float16 is in use. A file that cannot be read as that
 counts as empty, and is replaced when something is measured.
 """
 
@@ -16,7 +16,7 @@ from rung import env
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.speeds import Speeds, measure
 from rung.tuning.kept import read_entries, write_entries
-from rung.wgsl.call import MOST_INVOCATIONS
+from rung.wgsl.call import is_workgroup
 
 # Counted up when what is measured changes its meaning: older files are measured anew.
 _VERSION = 1
@@ -69,8 +69,7 @@ def _workgroups(fields: Mapping[str, Any]) -> dict[str, int]:
     """Sizes from their JSON. Raises ValueError or AttributeError for anything else."""
     found = {str(name): size for name, size in fields.items()}
     for size in found.values():
-        # Kernels sum by halves.
-        if type(size) is not int or not 1 <= size <= MOST_INVOCATIONS or size & (size - 1):
+        if type(size) is not int or not is_workgroup(size):
             raise ValueError(f"{size} is no size of a workgroup")
     return found
 

@@ -24,8 +24,16 @@ MOST_WORKGROUPS = 65535
 WORKGROUP = "workgroup"
 """The option of kernels that says how many threads share a workgroup, where that is left open."""
 
+LEAST_INVOCATIONS = 32
+"""Threads of a workgroup: each of as many stores one sum, in kernels of several rows and tokens."""
+
 MOST_INVOCATIONS = 1024
 """Threads of a workgroup, on any GPU; many have room for 256 alone."""
+
+
+def is_workgroup(threads: int) -> bool:
+    """Whether kernels that leave it open work with so many threads: they sum by halves."""
+    return LEAST_INVOCATIONS <= threads <= MOST_INVOCATIONS and not threads & (threads - 1)
 
 
 @dataclass(frozen=True)
