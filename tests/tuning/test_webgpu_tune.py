@@ -13,6 +13,7 @@ from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
+from rung.registry import Kernel
 from rung.tuning import workgroups
 from rung.tuning.gpu import keep_workgroups, workgroups_of, workgroups_path
 from rung.tuning.workgroups import Sweep, sweep
@@ -51,6 +52,22 @@ def test_every_size_is_measured(backend: WebGpuBackend) -> None:
         assert min(found.seconds.values()) > 0
         assert found.best in found.seconds
     assert backend.workgroups == {}
+
+
+def test_a_kernel_of_any_tokens_is_measured_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the one of a GPU without subgroups, which takes one token and several."""
+    monkeypatch.setenv("RUNG_GPU_FEATURES", "-subgroups")
+    measured: list[tuple[str, int]] = []
+
+    def noted(backend: WebGpuBackend, kernel: Kernel, kind: str, tokens: int) -> Sweep:
+        measured.append((kernel.name, tokens))
+        return Sweep(64, {64: 1.0})
+
+    monkeypatch.setattr(workgroups, "_sweep", noted)
+    backend = WebGpuBackend()
+    sweep(backend, types=["i8", "f16"], budget_s=60)
+    backend.close()
+    assert measured == [("linear:i8/webgpu=3", 1), ("linear:f16/webgpu=3", 1)]
 
 
 def test_no_time_is_told(backend: WebGpuBackend) -> None:
