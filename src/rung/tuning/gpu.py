@@ -1,8 +1,8 @@
 """What was measured of GPUs, on disk in the cache folder: gpus.json and workgroups.json.
 
 gpus.json has the speeds, measured once; workgroups.json what `rung tune` found best. An adapter is
-known by its name, interface, driver and whether float16 is in use. A file that cannot be read as that
-counts as empty, and is replaced when something is measured.
+known by its name, interface, driver and whether float16 is in use. A file that cannot be read as
+that counts as empty, and is replaced when something is measured.
 """
 
 from __future__ import annotations
