@@ -256,6 +256,23 @@ def test_an_activation_larger_than_a_binding() -> None:
         gpu.prepare()
 
 
+@pytest.mark.parametrize("error", [BackendError, MemoryLimitError, KeyboardInterrupt])
+def test_what_fails_while_programs_are_made_is_closed(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Gpu] = []
+    close = Gpu.close
+
+    def fail(step: TrainStep) -> None:
+        raise error("no room")
+
+    monkeypatch.setattr(TrainStep, "prepare", fail)
+    monkeypatch.setattr(Gpu, "close", lambda gpu: (closed.append(gpu), close(gpu)))
+    with pytest.raises(error, match="no room"):
+        trained(tmp_path, tmp_path / "out", device="webgpu")
+    assert len(closed) == 1
+
+
 def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no webgpu:99"):
         trained(tmp_path, tmp_path / "out", device="webgpu:99")

@@ -42,8 +42,8 @@ class Features:
 
     f16: half precision in shaders. subgroups: sums and broadcasts over lanes that run together,
     of `subgroup_size` lanes; 0 where that is not known or varies. matrices: cooperative matrices.
-    workgroup_bytes: memory that a workgroup shares. invocations: its most threads. processors:
-    an idea of how many workgroups run at once.
+    workgroup_bytes: memory that a workgroup shares. invocations: its most threads. binding_bytes:
+    the most of a buffer that a kernel can reach.
     """
 
     f16: bool = False
@@ -52,7 +52,6 @@ class Features:
     matrices: bool = False
     workgroup_bytes: int = 16384
     invocations: int = 256
-    processors: int = 16
     binding_bytes: int = 1 << 27
 
     def has(self, name: str) -> bool:

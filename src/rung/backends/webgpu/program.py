@@ -462,8 +462,3 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
     expression = f"{SIZES}.{tokens.name}" if isinstance(tokens, Symbol) else str(tokens)
     path = _folder(kernel.function) / dispatch.shader
     return expand(path, constants, conditions, expression, dispatch.given)
-
-
-def without_features(features: Features) -> Features:
-    """A GPU that has nothing but what all have."""
-    return replace(features, f16=False, subgroups=False, matrices=False)
