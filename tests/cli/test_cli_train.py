@@ -179,9 +179,7 @@ def test_a_signal_saves(data, tmp_path, name):
     assert last.name == f"step-{rows[-1]['step']:08d}"
 
 
-def test_a_gpu_that_the_model_fills_need_not_be_measured(
-    command_line, data, tmp_path, monkeypatch
-):
+def test_a_gpu_that_the_model_fills_need_not_be_measured(command_line, data, tmp_path, monkeypatch):
     def fail(step: TrainStep) -> None:
         raise MemoryLimitError("no room")
 
