@@ -179,7 +179,7 @@ def test_chunks_of_logits_and_recomputation_change_rounding_at_most() -> None:
 def test_the_number_of_a_chunk_is_not_taken_for_a_layer() -> None:
     config, _ = _weights(**LLAMA)
     decoder = TrainableDecoder(config, sequences=B, tokens=T, chunk_rows=4)
-    found = {number_in(node.name) for node in decoder.graph.nodes}
+    found = {number_in(node.name) for node in decoder.build().nodes}
     assert found - {None} == set(range(config.n_layers))
 
 
