@@ -84,14 +84,19 @@ def most_tokens(graph: Graph, backends: Sequence[Backend], wanted: int) -> int:
     return max(1, min(wanted, min(limits) // widest))
 
 
-def _likely_sizes(most: int) -> list[dict[str, int]]:
+def _likely_sizes(most: int, n_slots: int) -> list[dict[str, int]]:
     """Batches that together meet what kernels tell apart: one token, and prompts of all lengths.
 
-    Kernels are for ranges of tokens and choose among forms within them, seldom twice in an octave.
+    With several slots also a token of each of some sequences, all with logits. Kernels are for
+    ranges of tokens and choose among forms within them, seldom twice in an octave.
     """
-    octaves = [1 << n for n in range(most.bit_length())]
-    tokens = {1, most, *octaves, *(3 * n // 2 for n in octaves)}
-    return [{"T": count, "R": 1} for count in sorted(tokens) if count <= most]
+
+    def counts(most: int) -> list[int]:
+        octaves = [1 << n for n in range(most.bit_length())]
+        return sorted({n for n in (most, *octaves, *(3 * n // 2 for n in octaves)) if n <= most})
+
+    prompts = [{"T": count, "R": 1} for count in counts(most)]
+    return prompts + [{"T": count, "R": count} for count in counts(min(n_slots, most))[1:]]
 
 
 class ModelRunner:
@@ -141,7 +146,7 @@ class ModelRunner:
                 on_upload=on_upload,
             )
             # What a user would wait for at the first token is compiled now.
-            executor.prepare(_likely_sizes(self.max_tokens))
+            executor.prepare(_likely_sizes(self.max_tokens, n_slots))
             # By whether the likeliest token is taken; None where the device cannot.
             self._aheads = {
                 greedy: self._make_ahead(executor, greedy=greedy) for greedy in (True, False)
