@@ -13,9 +13,10 @@ from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
+from rung.errors import MemoryLimitError
 from rung.registry import Kernel
 from rung.tuning import workgroups
-from rung.tuning.gpu import keep_workgroups, workgroups_of, workgroups_path
+from rung.tuning.gpu import keep_workgroups, speeds_of, workgroups_of, workgroups_path
 from rung.tuning.workgroups import Sweep, sweep
 from support import tiny_checkpoint
 
@@ -80,6 +81,14 @@ def test_no_time_is_told(backend: WebGpuBackend) -> None:
 def test_the_own_size_stays_where_others_are_hardly_faster() -> None:
     assert Sweep(64, {32: 0.98, 64: 1.0, 128: 2.0}).best == 64
     assert Sweep(64, {32: 0.9, 64: 1.0, 128: 2.0}).best == 32
+
+
+def test_no_room_to_measure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNG_GPU_MEMORY", "20M")
+    backend = WebGpuBackend()
+    with pytest.raises(MemoryLimitError, match=r"no room .* without RUNG_GPU_MEMORY does it"):
+        speeds_of(backend.gpu)
+    backend.close()
 
 
 def test_sizes_are_kept_by_adapter(backend: WebGpuBackend) -> None:
