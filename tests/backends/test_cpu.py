@@ -229,14 +229,31 @@ def test_signals_wait_until_a_kernel_is_compiled(
     assert module.load().finished
 
 
-def test_the_second_compiler_ends_with_the_first(tmp_path: Path) -> None:
-    module = cache.CachedModule("endless", "import time\ntime.sleep(600)\n", ())
+def second_compiler(tmp_path: Path, module: cache.CachedModule) -> subprocess.Popen[bytes]:
+    """The helper of a load that has this module to compile."""
     claims = tmp_path / "claims"
     claims.mkdir()
     (claims / "modules.json").write_text(json.dumps([(module.name, module.recipe)]))
-    command = [sys.executable, "-m", "rung.backends.cpu.compiling", str(claims)]
-    environment = os.environ | {"RUNG_CACHE": str(tmp_path / "cache")}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as helper:
+    return subprocess.Popen(
+        [sys.executable, "-m", "rung.backends.cpu.compiling", str(claims)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"RUNG_CACHE": str(tmp_path / "cache")},
+    )
+
+
+def test_the_second_compiler_ends_when_all_is_done(tmp_path: Path) -> None:
+    module = cache.CachedModule("short", "done = True\n", ())
+    with second_compiler(tmp_path, module) as helper:
+        assert helper.wait(timeout=60) == 0
+        assert helper.stderr.read() == b""
+    assert (tmp_path / "cache" / "kernels" / f"{module.name}.py").exists()
+
+
+def test_the_second_compiler_ends_with_the_first(tmp_path: Path) -> None:
+    module = cache.CachedModule("endless", "import time\ntime.sleep(600)\n", ())
+    claims = tmp_path / "claims"
+    with second_compiler(tmp_path, module) as helper:
         deadline = time.monotonic() + 60
         while not (claims / module.name).exists():
             assert time.monotonic() < deadline

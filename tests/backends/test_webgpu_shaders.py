@@ -59,6 +59,24 @@ def test_no_prompt_waits_for_a_shader(options) -> None:
     runner.close()
 
 
+def test_several_sequences_do_not_wait_for_a_shader() -> None:
+    require_gpu()
+    runner = plan_model(tiny_checkpoint(matrices="i8"), device="webgpu", n_slots=5)
+    backend = runner.backends[0]
+    assert isinstance(backend, WebGpuBackend)
+    before = len(backend.gpu.shaders)
+    for prompt in (0, 12):  # besides, one more sequence begins
+        for count in range(2, 5):
+            positions = np.concatenate([np.full(count, 3), np.arange(prompt)])
+            slots = np.concatenate([np.arange(count), np.full(prompt, count)])
+            rows = np.append(np.arange(count), [count + prompt - 1] if prompt else [])
+            numbers = (np.arange(count + prompt), positions, slots, rows)
+            logits = runner.forward(Batch(*(each.astype(np.int32) for each in numbers)))
+            assert len(logits) == len(rows)
+    assert len(backend.gpu.shaders) == before
+    runner.close()
+
+
 def test_each_is_compiled_once(gpu: Gpu) -> None:
     before = len(gpu.shaders)
     gpu.shaders.compile([good(1), good(2), good(1)])
@@ -78,6 +96,7 @@ def test_what_does_not_compile_is_told_from_another_thread_too(gpu: Gpu) -> None
 
 def test_a_word_only_where_it_takes_long(gpu: Gpu, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int, str]] = []
+    monkeypatch.setattr(shaders, "_QUIET_S", 600.0)  # longer than any machine takes
     gpu.shaders.compile([good(5), good(6)], lambda *step: told.append(step))
     assert not told
     monkeypatch.setattr(shaders, "_QUIET_S", 0.0)

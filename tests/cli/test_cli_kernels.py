@@ -218,9 +218,9 @@ def test_the_machine(command_line, made_up_machine):
         (["kernels", "bench", "add", "--threads", "0"], "--threads"),
         (["kernels", "bench", "add", "--threads", "1,,2"], "--threads"),
         (["kernels", "bench", "add", "--chunk", "-1"], "--chunk"),
-        (
-            ["kernels", "bench", "linear", "--backend", "webgpu", "--workgroup", "24"],
-            "powers of two",
+        *(
+            (["kernels", "bench", "linear", "--backend", "webgpu", "--workgroup", size], "from 32")
+            for size in ("48", "16")
         ),
         (["kernels", "bench", "add", "--tokens", "1.5"], "--tokens"),
         (["kernels", "bench", "add", "--shape", "1x1"], "--shape"),

@@ -15,6 +15,7 @@ import pytest
 
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
+from rung.errors import MemoryLimitError
 from rung.formats import open_checkpoint
 from rung.formats.gguf.write import write as write_gguf
 from rung.formats.llama2c import write as llama2c_write
@@ -179,6 +180,18 @@ def test_a_signal_saves(data, tmp_path, name):
     rows = read_rows(out / "metrics.jsonl")
     last = sorted((out / "checkpoints").iterdir())[-1]
     assert last.name == f"step-{rows[-1]['step']:08d}"
+
+
+def test_a_gpu_that_the_model_fills_need_not_be_measured(command_line, data, tmp_path, monkeypatch):
+    def fail(step: TrainStep) -> None:
+        raise MemoryLimitError("no room")
+
+    monkeypatch.setattr(TrainStep, "limit_gops", fail)
+    result = train(command_line, tmp_path, data, "--config", SHAPES["llama"])
+    assert result.exit_code == 0
+    assert "no room for it; rung tune --device " in result.err
+    assert " tok/s" in result.err
+    assert "of limit" not in result.err
 
 
 def test_sigterm_before_the_first_step_ends(command_line, data, tmp_path, monkeypatch):

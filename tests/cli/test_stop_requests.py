@@ -58,6 +58,21 @@ def test_a_signal_is_a_request(name: str) -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_other_signals_are_no_requests() -> None:
+    handled: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: handled.append(number))
+    told: list[int] = []
+    try:
+        with StopRequests(on_first=told.append, on_end=lambda: None) as requests:
+            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert handled == [signal.SIGUSR1]
+    assert told == [signal.SIGTERM]  # what was sent before the end is heard
+    assert requests.signal == signal.SIGTERM
+
+
 def test_sigterm_elsewhere_closes_what_is_open() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(Terminated), terminable():

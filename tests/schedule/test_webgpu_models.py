@@ -341,6 +341,26 @@ def test_what_does_not_fit_stays_on_the_host(
     runner.close()
 
 
+@pytest.mark.parametrize("ahead", ["0", "1"])
+def test_auto_has_room_for_what_one_token_needs(
+    ahead: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some tensors of a run of one token have memory of their own, as does running ahead."""
+    monkeypatch.setenv("RUNG_GPU_AHEAD", ahead)
+    checkpoint = tiny_checkpoint(n_layers=3, qk_norm=True)
+    runner = _planned(checkpoint)
+    backend = runner.backends[0]
+    assert isinstance(backend, WebGpuBackend)
+    whole = backend.gpu.used_bytes
+    runner.close()
+    monkeypatch.setattr(WebGpuBackend, "free_bytes", lambda self: None)  # no estimate
+    monkeypatch.setenv("RUNG_GPU_MEMORY", str(whole - 16))
+    runner = _planned(checkpoint)
+    assert any("layers fit the memory of webgpu" in line for line in runner.notes)
+    _check(runner.forward(Batch.one(IDS, rows="all")), checkpoint)
+    runner.close()
+
+
 def test_a_limit_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNG_GPU_MEMORY", "much")
     with pytest.raises(UsageError, match="RUNG_GPU_MEMORY"):

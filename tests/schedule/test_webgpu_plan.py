@@ -85,6 +85,20 @@ def test_memory_is_what_is_taken(options) -> None:
     runner.close()
 
 
+def test_a_plan_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would not fit is told, and how much it would be."""
+    checkpoint, wishes = tiny_checkpoint(qk_norm=True), Wishes(gpu_layers="all")
+    expected = draft(checkpoint, device="webgpu", wishes=wishes)  # speeds are measured once
+    monkeypatch.setenv("RUNG_GPU_MEMORY", "100")  # bytes
+    found = draft(checkpoint, device="webgpu", wishes=wishes)
+    assert found.outlines[1].dispatches == expected.outlines[1].dispatches > 0
+    use = found.memory["webgpu"]
+    assert use.total_bytes == expected.memory["webgpu"].total_bytes
+    assert use.limit_bytes is not None
+    assert use.limit_bytes <= 100
+    assert ": more than the " in _text(found, nodes=False)
+
+
 @pytest.mark.usefixtures("small_bindings")
 def test_the_longest_batch_is_the_one_that_fits() -> None:
     """Logits of 4 tokens are as much as is bound at once; weights lie in parts."""

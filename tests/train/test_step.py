@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from rung.draw.names import number_in
 from rung.errors import UsageError
 from rung.models.config import Rope
-from rung.models.trainable import chunk_rows_of
+from rung.models.trainable import TrainableDecoder, chunk_rows_of
 from rung.train.memory import memory_bytes
 from rung.train.step import AdamW, TrainStep
 from support import GPT2, tiny_checkpoint
@@ -173,6 +174,13 @@ def test_chunks_of_logits_and_recomputation_change_rounding_at_most() -> None:
             assert _difference(step.gradient(name), expected[name]) <= 2e-6, name
         # Logits of 12 rows of 36, and no outputs of norms and activations.
         assert step.describe()["activations"] < 0.6 * activations
+
+
+def test_the_number_of_a_chunk_is_not_taken_for_a_layer() -> None:
+    config, _ = _weights(**LLAMA)
+    decoder = TrainableDecoder(config, sequences=B, tokens=T, chunk_rows=4)
+    found = {number_in(node.name) for node in decoder.build().nodes}
+    assert found - {None} == set(range(config.n_layers))
 
 
 @pytest.mark.parametrize(

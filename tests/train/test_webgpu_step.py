@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 from runs import last_files, resumed, trained
 
 from gpu import require_gpu
+from rung.backends.webgpu import adapters
+from rung.backends.webgpu.backend import WebGpuBackend
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.readback import Arriving
 from rung.errors import BackendError, MemoryLimitError, UsageError
 from rung.train.step import AdamW, Tokens, TrainStep
+from rung.tuning.gpu import keep_workgroups
 from support import GPT2, tiny_checkpoint
 
 B, T = 4, 9
@@ -104,6 +107,27 @@ def test_ten_steps_have_the_cpus_losses(model: str) -> None:
                 assert _difference(gpu.parameter(name), cpu.parameter(name)) <= 1e-3, name
                 pairs = zip(gpu.moments(name), cpu.moments(name), strict=True)
                 assert all(_difference(ours, theirs) <= 1e-3 for ours, theirs in pairs), name
+
+
+def test_sizes_of_workgroups_are_known_from_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not from when somebody asks for the GPU's limit: shaders would change, and sums."""
+    monkeypatch.setenv("RUNG_CACHE", str(tmp_path))
+    tuned = {"linear:f32/webgpu=6": 32}
+    gpu = Gpu(adapters.find("webgpu"))
+    keep_workgroups(gpu, tuned)
+    gpu.close()
+    checkpoint = tiny_checkpoint(**GPT2)
+    weights = {name: weight.float32() for name, weight in checkpoint.weights.items()}
+    with TrainStep(checkpoint.config, weights, sequences=1, tokens=8, device="webgpu") as step:
+        device = step.device
+        assert isinstance(device, WebGpuBackend)
+        assert device.workgroups == tuned
+        step.prepare()
+        compiled = len(device.gpu.shaders)
+        step.train([_batch(1, 1, 8)], learning_rate=1e-3)
+        assert len(device.gpu.shaders) == compiled
 
 
 def test_one_token_at_a_time() -> None:
@@ -230,6 +254,23 @@ def test_an_activation_larger_than_a_binding() -> None:
     told = r"an activation of 32 × 300 values takes .* MiB in one piece: take fewer sequences or"
     with _steps("gpt2", sequences=4, tokens=8) as (gpu, _), pytest.raises(BackendError, match=told):
         gpu.prepare()
+
+
+@pytest.mark.parametrize("error", [BackendError, MemoryLimitError, KeyboardInterrupt])
+def test_what_fails_while_programs_are_made_is_closed(
+    error: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Gpu] = []
+    close = Gpu.close
+
+    def fail(step: TrainStep) -> None:
+        raise error("no room")
+
+    monkeypatch.setattr(TrainStep, "prepare", fail)
+    monkeypatch.setattr(Gpu, "close", lambda gpu: (closed.append(gpu), close(gpu)))
+    with pytest.raises(error, match="no room"):
+        trained(tmp_path, tmp_path / "out", device="webgpu")
+    assert len(closed) == 1
 
 
 def test_a_gpu_that_is_not_there(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from gpu import require_gpu
 from rung.backends.webgpu.backend import WebGpuBackend
 from rung.engine.batch import Batch
 from rung.engine.runner import plan_model
+from rung.errors import MemoryLimitError
+from rung.registry import Kernel
 from rung.tuning import workgroups
-from rung.tuning.gpu import keep_workgroups, workgroups_of, workgroups_path
+from rung.tuning.gpu import keep_workgroups, speeds_of, workgroups_of, workgroups_path
 from rung.tuning.workgroups import Sweep, sweep
 from support import tiny_checkpoint
 
@@ -53,6 +55,22 @@ def test_every_size_is_measured(backend: WebGpuBackend) -> None:
     assert backend.workgroups == {}
 
 
+def test_a_kernel_of_any_tokens_is_measured_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the one of a GPU without subgroups, which takes one token and several."""
+    monkeypatch.setenv("RUNG_GPU_FEATURES", "-subgroups")
+    measured: list[tuple[str, int]] = []
+
+    def noted(backend: WebGpuBackend, kernel: Kernel, kind: str, tokens: int) -> Sweep:
+        measured.append((kernel.name, tokens))
+        return Sweep(64, {64: 1.0})
+
+    monkeypatch.setattr(workgroups, "_sweep", noted)
+    backend = WebGpuBackend()
+    sweep(backend, types=["i8", "f16"], budget_s=60)
+    backend.close()
+    assert measured == [("linear:i8/webgpu=3", 1), ("linear:f16/webgpu=3", 1)]
+
+
 def test_no_time_is_told(backend: WebGpuBackend) -> None:
     swept = sweep(backend, types=["i8"], budget_s=-1)
     assert not swept.sweeps
@@ -65,6 +83,14 @@ def test_the_own_size_stays_where_others_are_hardly_faster() -> None:
     assert Sweep(64, {32: 0.9, 64: 1.0, 128: 2.0}).best == 32
 
 
+def test_no_room_to_measure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUNG_GPU_MEMORY", "20M")
+    backend = WebGpuBackend()
+    with pytest.raises(MemoryLimitError, match=r"no room .* without RUNG_GPU_MEMORY does it"):
+        speeds_of(backend.gpu)
+    backend.close()
+
+
 def test_sizes_are_kept_by_adapter(backend: WebGpuBackend) -> None:
     gpu = backend.gpu
     assert workgroups_of(gpu) == {}
@@ -73,7 +99,7 @@ def test_sizes_are_kept_by_adapter(backend: WebGpuBackend) -> None:
     assert workgroups_of(gpu) == {"linear:i8/webgpu=4": 256, "linear:f16/webgpu=4": 32}
     [(name, sizes)] = json.loads(workgroups_path().read_text())["machines"].items()
     assert gpu.adapter.name in name
-    for wrong in (48, 2048, "64", 0, None):
+    for wrong in (16, 48, 2048, "64", 0, None):
         sizes["linear:f16/webgpu=4"] = wrong
         content = {"version": 1, "machines": {name: sizes}}
         workgroups_path().write_text(json.dumps(content), encoding="utf-8")

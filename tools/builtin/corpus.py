@@ -108,13 +108,7 @@ def write_corpus(
     """Writes `documents` to train with, and those to validate with, as llm.c's token shards."""
     opened = open_tokenizer(tokenizer)
     counts = {"validation": VALIDATION_DOCUMENTS, "train": documents}
-    # There is no file that was read, so no bytes of one.
-    sources = {
-        seed: Source(
-            Path(seed), f"grammar.py, documents 0 to {count - 1} of seed {seed!r}", "text", 0
-        )
-        for seed, count in counts.items()
-    }
+    sources = {seed: _source(seed, count) for seed, count in counts.items()}
     kind = llmc_tokens.kind_for(opened.vocab_size)
     pool = multiprocessing.get_context("spawn").Pool(workers) if workers > 1 else None
     try:

@@ -84,14 +84,19 @@ def most_tokens(graph: Graph, backends: Sequence[Backend], wanted: int) -> int:
     return max(1, min(wanted, min(limits) // widest))
 
 
-def _likely_sizes(most: int) -> list[dict[str, int]]:
+def _likely_sizes(most: int, n_slots: int) -> list[dict[str, int]]:
     """Batches that together meet what kernels tell apart: one token, and prompts of all lengths.
 
-    Kernels are for ranges of tokens and choose among forms within them, seldom twice in an octave.
+    With several slots also a token of each of some sequences, all with logits. Kernels are for
+    ranges of tokens and choose among forms within them, seldom twice in an octave.
     """
-    octaves = [1 << n for n in range(most.bit_length())]
-    tokens = {1, most, *octaves, *(3 * n // 2 for n in octaves)}
-    return [{"T": count, "R": 1} for count in sorted(tokens) if count <= most]
+
+    def counts(most: int) -> list[int]:
+        octaves = [1 << n for n in range(most.bit_length())]
+        return sorted({n for n in (most, *octaves, *(3 * n // 2 for n in octaves)) if n <= most})
+
+    prompts = [{"T": count, "R": 1} for count in counts(most)]
+    return prompts + [{"T": count, "R": count} for count in counts(min(n_slots, most))[1:]]
 
 
 class ModelRunner:
@@ -128,10 +133,9 @@ class ModelRunner:
         weights = {**checkpoint.weights, **constants}
         self.notes: list[str] = []
         costs = machine_costs(backends, graph, on_compile=on_compile)
-        self.executor = self._placed(
-            graph,
-            wishes,
-            lambda homes: Executor(
+
+        def attempt(homes: Mapping[Tensor, Home]) -> Executor:
+            executor = Executor(
                 graph,
                 backends,
                 {tensor: weights[tensor.name] for tensor in graph.of_role("weight")},
@@ -140,14 +144,17 @@ class ModelRunner:
                 costs=costs,
                 on_compile=on_compile,
                 on_upload=on_upload,
-            ),
-            frozenset(constants),
-        )
+            )
+            # What a user would wait for at the first token is compiled now.
+            executor.prepare(_likely_sizes(self.max_tokens, n_slots))
+            # By whether the likeliest token is taken; None where the device cannot.
+            self._aheads = {
+                greedy: self._make_ahead(executor, greedy=greedy) for greedy in (True, False)
+            }
+            return executor
+
+        self.executor = self._placed(graph, wishes, attempt, frozenset(constants))
         self._flight: Flight | None = None
-        # What a user would wait for at the first token is compiled now.
-        self.executor.prepare(_likely_sizes(self.max_tokens))
-        # By whether the likeliest token is taken; None where the device cannot.
-        self._aheads = {greedy: self._make_ahead(greedy=greedy) for greedy in (True, False)}
 
     def _placed(
         self,
@@ -229,11 +236,11 @@ class ModelRunner:
         )
         return self._flight
 
-    def _make_ahead(self, *, greedy: bool) -> Ahead | None:
+    def _make_ahead(self, executor: Executor, *, greedy: bool) -> Ahead | None:
         if not self.backends[0].runs_ahead:
             return None
-        return self.executor.ahead(
-            continue_with(self.executor.graph, context_length=self.context_length, greedy=greedy)
+        return executor.ahead(
+            continue_with(executor.graph, context_length=self.context_length, greedy=greedy)
         )
 
     def _stop_flight(self) -> None:

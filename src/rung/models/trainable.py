@@ -159,7 +159,7 @@ class TrainableDecoder(BaseDecoder):
         x_CRD = None if self._chunks == 1 else g.view(x_XD, (self._chunks, rows, self.config.dim))
         loss = None
         for index in range(self._chunks):
-            suffix = f"-{index}" if x_CRD else ""
+            suffix = f"_{index}" if x_CRD else ""  # "-" stands before the number of a layer
             x_RD = x_XD
             if x_CRD is not None:
                 x_RD = g.add(ops.chunk, x_CRD, name=f"result_rows{suffix}", index=index)

@@ -108,6 +108,7 @@ class TrainStep:
         devices = Devices(device=device, threads=threads, blas="none")
         self._backends: list[Backend] = open_backends(devices)
         try:
+            use_measured(self.device)
             decoder = TrainableDecoder(
                 config,
                 sequences=sequences,
@@ -229,8 +230,10 @@ class TrainStep:
         self._programs.executor("update")
 
     def limit_gops(self) -> float | None:
-        """1e9 operations a second that a GPU does at most in float32; None on the CPU."""
-        use_measured(self.device)
+        """1e9 operations a second that a GPU does at most in float32; None on the CPU.
+
+        Raises MemoryLimitError where that was never measured, and there is no room to do so.
+        """
         seconds = self.device.cost_seconds(Cost(flops=_MANY_FLOPS, bytes=0.0))
         return None if seconds is None else _MANY_FLOPS / seconds / 1e9
 

@@ -1,8 +1,8 @@
 """What was measured of GPUs, on disk in the cache folder: gpus.json and workgroups.json.
 
 gpus.json has the speeds, measured once; workgroups.json what `rung tune` found best. An adapter is
-known by its name, interface, driver and the features in use. A file that cannot be read as that
-counts as empty, and is replaced when something is measured.
+known by its name, interface, driver and whether float16 is in use. A file that cannot be read as
+that counts as empty, and is replaced when something is measured.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 from rung import env
 from rung.backends.webgpu.gpu import Gpu
 from rung.backends.webgpu.speeds import Speeds, measure
+from rung.errors import MemoryLimitError
 from rung.tuning.kept import read_entries, write_entries
-from rung.wgsl.call import MOST_INVOCATIONS
+from rung.wgsl.call import is_workgroup
 
 # Counted up when what is measured changes its meaning: older files are measured anew.
 _VERSION = 1
@@ -30,7 +31,8 @@ def path() -> Path:
 def speeds_of(gpu: Gpu) -> Speeds:
     """Those of a GPU: from the file, or measured now and kept.
 
-    Raises BackendError when the cache folder cannot be written.
+    Raises BackendError when the cache folder cannot be written, MemoryLimitError where there is no
+    room to measure.
     """
     known = read_entries(path(), _VERSION, _speeds).get(_key(gpu))
     return known if known is not None else measure_speeds(gpu)
@@ -38,7 +40,14 @@ def speeds_of(gpu: Gpu) -> Speeds:
 
 def measure_speeds(gpu: Gpu) -> Speeds:
     """Measures a GPU now, and keeps that. Raises as `speeds_of` does."""
-    measured = measure(gpu)
+    try:
+        measured = measure(gpu)
+    except MemoryLimitError as error:
+        raise MemoryLimitError(
+            f"{str(error).partition(';')[0]}; how fast this GPU is was never measured, which takes "
+            "half a GiB of its memory for a moment: rung tune --device webgpu without "
+            "RUNG_GPU_MEMORY does it, once"
+        ) from None
     # Read again: another process may have measured meanwhile.
     entries = {**read_entries(path(), _VERSION, _speeds), _key(gpu): measured}
     values = {name: asdict(entry) for name, entry in entries.items()}
@@ -69,8 +78,7 @@ def _workgroups(fields: Mapping[str, Any]) -> dict[str, int]:
     """Sizes from their JSON. Raises ValueError or AttributeError for anything else."""
     found = {str(name): size for name, size in fields.items()}
     for size in found.values():
-        # Kernels sum by halves.
-        if type(size) is not int or not 1 <= size <= MOST_INVOCATIONS or size & (size - 1):
+        if type(size) is not int or not is_workgroup(size):
             raise ValueError(f"{size} is no size of a workgroup")
     return found
 

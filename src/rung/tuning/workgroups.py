@@ -65,7 +65,9 @@ def sweep(
     The backend is left with the sizes that it had.
     """
     start = time.perf_counter()
-    jobs = dict(_jobs(backend, types))
+    jobs: dict[str, _Job] = {}
+    for name, job in _jobs(backend, types):
+        jobs.setdefault(name, job)  # one token comes first, and most often
     before, found, left_out = backend.workgroups, {}, []
     try:
         for done, (name, (kernel, kind, tokens)) in enumerate(jobs.items()):
@@ -80,10 +82,12 @@ def sweep(
     return Swept(found, tuple(left_out))
 
 
-def _jobs(
-    backend: WebGpuBackend, types: Sequence[str]
-) -> Iterator[tuple[str, tuple[Kernel, str, int]]]:
-    """Kernels that leave the size open, each with a type of weights and tokens that it is for."""
+_Job = tuple[Kernel, str, int]
+"""A kernel with a type of weights and a number of tokens that it is for."""
+
+
+def _jobs(backend: WebGpuBackend, types: Sequence[str]) -> Iterator[tuple[str, _Job]]:
+    """Kernels that leave the size open, by name; for one token, then for several."""
     for tokens in _TOKENS:
         for kind in types:
             node = subject_node(_subject(kind, _MATRICES[0], 1))

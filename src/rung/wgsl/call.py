@@ -24,8 +24,16 @@ MOST_WORKGROUPS = 65535
 WORKGROUP = "workgroup"
 """The option of kernels that says how many threads share a workgroup, where that is left open."""
 
+LEAST_INVOCATIONS = 32
+"""Threads of a workgroup: each of as many stores one sum, in kernels of several rows and tokens."""
+
 MOST_INVOCATIONS = 1024
 """Threads of a workgroup, on any GPU; many have room for 256 alone."""
+
+
+def is_workgroup(threads: int) -> bool:
+    """Whether kernels that leave it open work with so many threads: they sum by halves."""
+    return LEAST_INVOCATIONS <= threads <= MOST_INVOCATIONS and not threads & (threads - 1)
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,8 @@ class Features:
 
     f16: half precision in shaders. subgroups: sums and broadcasts over lanes that run together,
     of `subgroup_size` lanes; 0 where that is not known or varies. matrices: cooperative matrices.
-    workgroup_bytes: memory that a workgroup shares. invocations: its most threads. processors:
-    an idea of how many workgroups run at once.
+    workgroup_bytes: memory that a workgroup shares. invocations: its most threads. binding_bytes:
+    the most of a buffer that a kernel can reach.
     """
 
     f16: bool = False
@@ -44,7 +52,6 @@ class Features:
     matrices: bool = False
     workgroup_bytes: int = 16384
     invocations: int = 256
-    processors: int = 16
     binding_bytes: int = 1 << 27
 
     def has(self, name: str) -> bool:

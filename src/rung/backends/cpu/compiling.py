@@ -117,8 +117,12 @@ def main(claims_path: str) -> None:
 
 
 def _end_with_parent(claims: Claims) -> None:
-    """Ends this process, and what is left of both, when the other one has gone."""
-    sys.stdin.buffer.read()
+    """Ends this process, and what is left of both, when the other one has gone.
+
+    It reads the descriptor itself: Python aborts at its end while a thread waits in sys.stdin.
+    """
+    while os.read(0, 1):
+        continue
     shutil.rmtree(claims.path, ignore_errors=True)
     os._exit(1)
 

@@ -123,6 +123,7 @@ class GpuProgram:
         self._choose = choose
         self._kept = kept
         self._jobs: dict[tuple[int, int], list[Job]] = {}
+        self._moving: set[Tensor] = set()
         self._moved: dict[Tensor, GpuBuffer] = {}
         self._sizes_buffer = gpu.uniform(16)
         self._sizes: dict[str, int] | None = None
@@ -143,11 +144,16 @@ class GpuProgram:
     def prepare(
         self, sizes: Sequence[Mapping[str, int]], on_compile: Compiling | None = None
     ) -> None:
-        """Compiles the shaders of runs of these sizes, so that no run has to wait for them."""
+        """Compiles the shaders of runs of these sizes, so that no run has to wait for them.
+
+        What they need besides the memory given is allocated: what has no room is known then.
+        """
         shaders: dict[Shader, None] = {}
         known: set[object] = set()
         for each in sizes:
-            for job in self.jobs(each):
+            jobs = self.jobs(each)
+            self._memory_of(each)
+            for job in jobs:
                 symbol = tokens_of(job.node)
                 tokens = _count(symbol, each)
                 # Layers are alike: one stands for all.
@@ -206,7 +212,7 @@ class GpuProgram:
 
     def _make(self, sizes: Mapping[str, int]) -> Iterator[Command]:
         jobs = self.jobs(sizes)
-        memory = ChainMap(self._moved if _is_single(sizes) else {}, dict(self._memory))
+        memory = self._memory_of(sizes)
         for job in jobs:
             symbol = tokens_of(job.node)
             tokens = _count(symbol, sizes)
@@ -244,10 +250,17 @@ class GpuProgram:
                 lambda node: self._accepts(node, _count(tokens_of(node), sizes)),
                 places,
             )
-            for root in places.moved:
-                shape = concrete(root.shape, {"T": 1, "R": 1})
-                self._moved.setdefault(root, allocate(self._gpu, root.type, shape))
+            self._moving |= places.moved
         return self._jobs[key]
+
+    def _memory_of(self, sizes: Mapping[str, int]) -> Memory:
+        """Where tensors lie in a run of these sizes, whose jobs are known."""
+        if not _is_single(sizes):
+            return self._memory
+        for root in self._moving - self._moved.keys():
+            shape = concrete(root.shape, {"T": 1, "R": 1})
+            self._moved[root] = allocate(self._gpu, root.type, shape)
+        return ChainMap(self._moved, dict(self._memory))
 
     def _made(self) -> set[Tensor]:
         """Roots of activations that these nodes make."""
@@ -449,8 +462,3 @@ def source_of(kernel: Kernel, call: Call, dispatch: Dispatch, tokens: int | Symb
     expression = f"{SIZES}.{tokens.name}" if isinstance(tokens, Symbol) else str(tokens)
     path = _folder(kernel.function) / dispatch.shader
     return expand(path, constants, conditions, expression, dispatch.given)
-
-
-def without_features(features: Features) -> Features:
-    """A GPU that has nothing but what all have."""
-    return replace(features, f16=False, subgroups=False, matrices=False)

@@ -175,14 +175,17 @@ def _check_options(backend: str, **given: str | None) -> None:
 
 
 def _workgroups(text: str | None) -> tuple[int | None, ...]:
-    """Sizes of workgroups; powers of two, for kernels sum by halves."""
+    """Sizes of workgroups. Raises UsageError for those that kernels do not work with."""
     from rung.errors import UsageError
-    from rung.wgsl.call import MOST_INVOCATIONS
+    from rung.wgsl.call import LEAST_INVOCATIONS, MOST_INVOCATIONS, is_workgroup
 
     chosen = numbers(text, "--workgroup", most=MOST_INVOCATIONS)
     for size in chosen:
-        if size & (size - 1):
-            raise UsageError(f"--workgroup is {size}, expected powers of two such as 64,128,256")
+        if not is_workgroup(size):
+            raise UsageError(
+                f"--workgroup is {size}, expected powers of two from {LEAST_INVOCATIONS} on, such "
+                "as 64,128,256"
+            )
     return chosen or (None,)
 
 

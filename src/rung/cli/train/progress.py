@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rung.cli import show
 from rung.cli.streams import note
+from rung.errors import MemoryLimitError
 from rung.train.run.spikes import REMARKABLE
 
 if TYPE_CHECKING:
@@ -61,15 +62,16 @@ class Telling(Quiet):
         self._threads = options.threads or default_threads()
         self._multiplies = "bf16" if options.precision == "bfloat16" else "f32"
         self._gpu_gflops = session.step.limit_gops
+        self._device = options.device
         self._kept = session.run.kept
-        self._limit_gflops = 0.0
+        self._limit_gflops: float | None = None
         self._last_s = 0.0
         self._first = True
         self._live: Any = None
         note(_facts(session))
 
     def __enter__(self) -> Self:
-        self._limit_gflops = self._gpu_gflops() or self._cpu_gflops()
+        self._limit_gflops = self._limit()
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -82,6 +84,17 @@ class Telling(Quiet):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def _limit(self) -> float | None:
+        """Gflop/s that the processor does at most; None for a GPU without room to measure it."""
+        try:
+            return self._gpu_gflops() or self._cpu_gflops()
+        except MemoryLimitError:
+            note(
+                "how fast this GPU is was never measured, and this model leaves no room for it; "
+                f"rung tune --device {self._device} does it"
+            )
+            return None
 
     def _cpu_gflops(self) -> float:
         from rung.bench.machine.file import limits
@@ -136,14 +149,18 @@ class Telling(Quiet):
             self._live.console.print(line, markup=False)
 
     def _line(self, step: Step) -> str:
-        share = self._flops * step.tokens_per_s / (self._limit_gflops * 1e9)
         norm = "-" if step.norm is None else f"{step.norm:.3f}"
         width = len(str(self._steps))
         return (
             f"step {step.step:>{width}}/{self._steps}  loss {step.loss:.4f}  norm {norm}  "
-            f"lr {step.lr:.2e}  {show.count(round(step.tokens_per_s))} tok/s  "
-            f"{share:.0%} of limit{_time_left(step.left_s)}"
+            f"lr {step.lr:.2e}  {show.count(round(step.tokens_per_s))} tok/s"
+            f"{self._share(step)}{_time_left(step.left_s)}"
         )
+
+    def _share(self, step: Step) -> str:
+        if self._limit_gflops is None:
+            return ""
+        return f"  {self._flops * step.tokens_per_s / (self._limit_gflops * 1e9):.0%} of limit"
 
 
 def _spike(step: Step) -> str:

@@ -56,6 +56,8 @@ class StopRequests:
     def _listen(self) -> None:
         while numbers := self._heard.recv(64):
             for number in numbers:
+                if number not in _SIGNALS:  # somebody else's, with a handler of its own
+                    continue
                 if self.signal is None:
                     self.signal = number
                     self._on_first(number)

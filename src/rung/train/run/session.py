@@ -326,12 +326,20 @@ def _check_room(config: Config, options: TrainOptions) -> None:
     )
 
 
+def _prepare(step: TrainStep) -> None:
+    """Makes its programs now; a step that has no room for them, or is interrupted, is closed."""
+    try:
+        step.prepare()
+    except BaseException:
+        step.close()
+        raise
+
+
 def _open_step(
     source: Checkpoint, options: TrainOptions, on_compile: Compiling | None
 ) -> TrainStep:
     """The model ready to train. Raises MemoryLimitError, with what would fit."""
     weights: dict[str, NDArray[np.float32]] = {}
-    step: TrainStep | None = None
     try:
         for name, weight in source.weights.items():
             weights[name] = weight.float32()
@@ -353,12 +361,10 @@ def _open_step(
             on_compile=on_compile,
         )
         if options.device != "cpu":
-            step.prepare()
+            _prepare(step)
         return step
     except (MemoryError, MemoryLimitError) as error:
         told = str(error).partition(";")[0]
-        if step is not None:
-            step.close()
         if options.device != "cpu":
             raise MemoryLimitError(
                 f"{told}; a smaller --batch-size with more --grad-accum needs less, as do a "
