@@ -245,10 +245,11 @@ class Trainer:
 
     def _failed(self, what: str, value: float, lr: float) -> RungError:
         """The error of a run whose numbers have gone."""
+        clip = "a lower --clip" if self._session.options.clip else "a --clip such as 1"
         return RungError(
             f"the {what} is {value} at step {self._state.step + 1} (learning rate {lr:.2e}), so "
             f"training stops; {self._session.run.kept()}. Resumed, it would get here again: "
-            "begin another, with a lower --lr, a longer --warmup or a lower --clip"
+            f"begin another, with a lower --lr, a longer --warmup or {clip}"
         )
 
 
