@@ -117,6 +117,7 @@ def test_a_trained_llama_in_every_format_that_holds_it(command_line, text, token
     assert "llm.c: rope" not in result.err
     refused = command_line("convert", tmp_path / "out", exports / "no", "--to", "llmc")
     assert "cannot be written as llm.c" in refused.err
+    assert "; rope is Rope (llm.c: None); " in refused.err
 
 
 @pytest.mark.parametrize("kind", ["llama2c", "gguf"])
@@ -155,7 +156,9 @@ def test_going_on(command_line, data, tmp_path):
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"step": 1, "loss": "no number"}\n')  # is no reason to fail when all is done
     assert command_line("train", "-o", out, "--resume", "-q") == (0, "", "")
-    assert command_line("train", "-o", out, "--resume").exit_code == 0
+    result = command_line("train", "-o", out, "--resume")
+    assert result.exit_code == 0
+    assert "the run has all of its 6 steps; --steps N makes it longer" in result.err
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])

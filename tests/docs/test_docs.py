@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,3 +44,13 @@ def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
     linked = set(_LINK.findall(index))
     assert {page.name for page in PAGES} - {"README.md"} <= linked
+
+
+def test_the_readmes_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    example = text.partition("```python\n")[2].partition("```")[0]
+    assert 'rung.load("model.gguf")' in example
+    A, B = np.ones((1, 8), np.float32), np.ones((3, 8), np.int8)
+    names = {"A": A, "B": B, "scales": np.ones(3, np.float32)}
+    exec(example.replace('"model.gguf"', ""), names)  # the built-in model
+    assert len(capsys.readouterr().out) > 100

@@ -72,3 +72,13 @@ def test_a_session_holds_a_slot_until_it_is_closed():
     assert session.generate("a", **OPTIONS).complete().usage.cached_tokens == 0
     with pytest.raises(UsageError, match="slots"):
         model.generate("b")
+
+
+def test_a_slot_is_free_when_nothing_refers_to_its_session():
+    model = fake_model()
+    answer = model.session().generate("a", **OPTIONS)
+    with pytest.raises(UsageError, match="slots"):
+        model.generate("b")  # the text goes on, and so its slot is taken
+    assert answer.complete().tokens
+    del answer
+    model.generate("b").complete()

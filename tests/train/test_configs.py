@@ -60,6 +60,13 @@ def test_gpt2_with_other_sizes() -> None:
     assert config_named("gpt2-124m:context=64").context_length == 64
 
 
+def test_gpt2_by_width_and_layers() -> None:
+    assert config_named("gpt2:768x12") == config_named("gpt2:d12")
+    config = config_named("gpt2:128x4:heads=4,vocab=512,context=64")
+    assert (config.dim, config.n_heads, config.n_layers) == (128, 4, 4)
+    assert (config.hidden_dim, config.vocab_size, config.context_length) == (512, 512, 64)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -67,6 +74,9 @@ def test_gpt2_with_other_sizes() -> None:
         ("gpt2:12", "is unknown"),
         ("gpt2:d13", "depth is 13, expected one of d6, d12, d24, d36, d48"),
         ("gpt2:d12:heads=3", "unknown heads, expected vocab, context"),
+        ("gpt2:0x4", "width is 0, expected 1 to"),
+        ("gpt2:128x4:heads=3", "heads is 3, expected a number that divides the width 128"),
+        ("gpt2:128x4:kv=2", "unknown kv, expected heads, vocab, context"),
         ("llama:288", "is unknown"),
         ("llama:0x6", "width is 0, expected 1 to"),
         ("llama:288x0", "layers is 0, expected 1 to 1,024"),

@@ -126,3 +126,16 @@ def test_a_command_hears_one_request_to_stop(recipe: ModuleType, tmp_path: Path)
     with pytest.raises(KeyboardInterrupt):  # as before
         signal.raise_signal(signal.SIGINT)
     signal.signal(signal.SIGINT, before)
+
+
+def test_a_missing_library_is_told_before_anything_is_made(
+    recipe: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(recipe, "can_draw", lambda: False)
+    monkeypatch.setattr(sys, "argv", ["recipe.py", str(tmp_path / "out")])
+    assert recipe.main() == 2
+    assert 'pip install "rung[plot]"' in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -32,6 +32,17 @@ def test_the_least_of_machine_and_group_counts(system: Path) -> None:
     assert room.available_bytes() == 8 * GIB
 
 
+def test_a_limit_of_addresses_counts(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    (system / "statm").write_text("100 50 0\n")
+    monkeypatch.setattr(room, "_STATM", system / "statm")
+    most = 2 * GIB
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (most, most))
+    assert room.available_bytes() == most - 100 * resource.getpagesize()
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (resource.RLIM_INFINITY,) * 2)
+    assert room.available_bytes() == 3 * GIB
+
+
 def test_all_memory_where_nobody_tells_what_is_free(
     system: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,13 @@ def test_a_run_killed_before_its_model_was_published(tmp_path: Path) -> None:
     assert model.read_bytes() == expected
 
 
+def test_going_on_leaves_no_half_written_file(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    trained(tmp_path, out)
+    resumed(out)  # publishes the model that is published already
+    assert not list(out.rglob("*.part"))
+
+
 def test_a_damaged_checkpoint_is_told(tmp_path: Path) -> None:
     trained(tmp_path, tmp_path / "out", steps=1)
     path = Run(tmp_path / "out").checkpoints[-1]
@@ -229,7 +236,8 @@ def session_trainer(opened: Any, kept: Kept) -> None:
 def test_numbers_that_go_stop_the_run_and_are_not_saved(
     gone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with begin(options(tmp_path), tmp_path / "out") as opened:
+    clip, advice = (0.0, "a --clip such as 1") if gone == "loss" else (1.0, "a lower --clip")
+    with begin(options(tmp_path, clip=clip), tmp_path / "out") as opened:
         kept = Kept()
         real = opened.step.train
 
@@ -241,7 +249,7 @@ def test_numbers_that_go_stop_the_run_and_are_not_saved(
 
         monkeypatch.setattr(opened.step, "train", train)
         message = (
-            rf"{gone} is (nan|inf) at step 5 .*step-00000003.*begin another, with a lower --lr"
+            rf"{gone} is (nan|inf) at step 5 .*step-00000003.*another, with a lower --lr.*{advice}"
         )
         with pytest.raises(RungError, match=message):
             session_trainer(opened, kept)
@@ -333,6 +341,7 @@ def test_memory_that_does_not_suffice(tmp_path: Path, monkeypatch: pytest.Monkey
     ("changes", "message"),
     [
         ({"lr": 0}, "--lr is 0"),
+        ({"lr": 1e30}, "--lr is 1e.30, expected at most"),
         ({"min_lr": 1.0}, "--min-lr is 1.0, expected at most"),
         ({"beta2": 1.0}, "--beta2 is 1.0"),
         ({"epsilon": 0}, "--eps is 0"),

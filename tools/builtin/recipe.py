@@ -29,7 +29,7 @@ import rung
 from rung.models.config import weight_shapes
 from rung.train.data import open_data
 from rung.train.run.checkpoints import METRICS_FILE, Run
-from rung.train.run.curve import draw
+from rung.train.run.curve import can_draw, draw
 from rung.train.run.metrics import Row, read_rows
 
 WINDOWS = 64  # of a step, whatever part of them is there at once
@@ -202,6 +202,9 @@ def parse_options() -> argparse.Namespace:
 def main() -> int:
     """Make what is not there yet."""
     options = parse_options()
+    if not can_draw():
+        print('the loss curve needs matplotlib: pip install "rung[plot]"', file=sys.stderr)
+        return 2
     out: Path = options.out
     if not (out / "corpus").exists():
         corpus.write_corpus(out / "corpus", documents=options.documents, workers=options.workers)

@@ -179,6 +179,19 @@ def _batch(parts: Iterable[_Part]) -> Batch:
     return Batch(*arrays)
 
 
+class Lease:
+    """Holds an acquired slot until `release`, or until the last reference to this is gone."""
+
+    def __init__(self, engine: Engine, slot: int) -> None:
+        self.slot = slot
+        self._release = weakref.finalize(self, engine.release, slot)
+        self._release.atexit = False
+
+    def release(self) -> None:
+        """Gives the slot back; a second call does nothing."""
+        self._release()
+
+
 class Generation(Closing):
     """A text in the making: iterate over it for its pieces, or `complete()` it.
 
@@ -192,14 +205,14 @@ class Generation(Closing):
     """
 
     def __init__(
-        self, engine: Engine, sequence: Sequence, slot: int, *, owns_slot: bool = True
+        self, engine: Engine, sequence: Sequence, slot: int, *, lease: Lease | None = None
     ) -> None:
+        """lease: who holds the slot for this text and others; None where it is this one's own."""
         self._engine = engine
         self._sequence = sequence
         self._slot = slot
-        self._release = weakref.finalize(self, engine.release, slot) if owns_slot else None
-        if self._release is not None:
-            self._release.atexit = False
+        self._lease = lease or Lease(self._engine, slot)
+        self._is_own = lease is None
 
     def __iter__(self) -> Self:
         return self
@@ -266,8 +279,8 @@ class Generation(Closing):
         return self._sequence.seed
 
     def _give_back(self) -> None:
-        if self._release is not None:
-            self._release()  # the second call does nothing
+        if self._is_own:
+            self._lease.release()
 
 
 def generate_all(engine: Engine, sequences: Iterable[Sequence]) -> list[Completion]:

@@ -130,7 +130,7 @@ class Model(Closing):
     def chat(
         self, *, system: str | None = None, template: str | ChatTemplate | None = None
     ) -> Chat:
-        """A conversation, which holds a slot for the life of the model.
+        """A conversation, which holds a slot until neither it nor an answer is referred to.
 
         system: how the model should answer, said before the first turn.
         template: a name (llama2, chatml, llama3, gemma, phi3, mistral, zephyr), a file with a Jinja

@@ -177,9 +177,10 @@ class ModelRunner:
                 layers -= max(1, layers // 10)
         device = self.backends[0]
         if wishes.gpu_layers == "auto" and device.memory != HOST and layers < layer_count(graph):
+            rest = "the others" if layers else "all of them"
             self.notes.append(
                 f"{layers} of {layer_count(graph)} layers fit the memory of {device.name}; "
-                "the others stay on the host"
+                f"{rest} stay on the host"
             )
         return executor
 

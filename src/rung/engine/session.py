@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from rung.closing import Closing
-from rung.engine.generate import Engine, Generation
+from rung.engine.generate import Engine, Generation, Lease
 from rung.engine.options import GenerateOptions, Prompt, Prompts
 from rung.engine.sequence import Sequence
 
@@ -20,10 +20,13 @@ class Session(Closing):
     """
 
     def __init__(self, engine: Engine, prompts: Prompts) -> None:
-        """Takes a slot until `close`. Raises UsageError where none is free."""
+        """Takes a slot until `close`, or until neither this nor a text of it is referred to.
+
+        Raises UsageError where none is free.
+        """
         self._engine = engine
         self._prompts = prompts
-        self._slot: int | None = engine.acquire()
+        self._lease: Lease | None = Lease(engine, engine.acquire())
         self._last: tuple[Sequence, Generation] | None = None
 
     @property
@@ -36,15 +39,15 @@ class Session(Closing):
 
     def generate(self, prompt: Prompt, **options: Unpack[GenerateOptions]) -> Generation:
         """As `Model.generate`, with `usage.cached_tokens` tokens of the prompt not read again."""
-        if self._slot is None:
-            self._slot = self._engine.acquire()
+        if self._lease is None:
+            self._lease = Lease(self._engine, self._engine.acquire())
         if self._last is not None:
             self._last[1].close()
         request = self._prompts.request(prompt, **options)
         # The last token is read again in any case: its logits give the next one.
         n_cached = min(_common_prefix(self.cached_ids, request.prompt), len(request.prompt) - 1)
         sequence = self._prompts.sequence(request, n_cached=n_cached)
-        generation = Generation(self._engine, sequence, self._slot, owns_slot=False)
+        generation = Generation(self._engine, sequence, self._lease.slot, lease=self._lease)
         self._last = (sequence, generation)
         return generation
 
@@ -53,9 +56,9 @@ class Session(Closing):
         if self._last is not None:
             self._last[1].close()
             self._last = None
-        if self._slot is not None:
-            self._engine.release(self._slot)
-            self._slot = None
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
 
 
 def _common_prefix(a: list[int], b: tuple[int, ...]) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -25,18 +26,38 @@ def check_expressible(
     """Raises UsageError that lists everything of the model that a format has no way to say.
 
     `plain` is what a reader of the written file would find; `unsaid` names the fields that the
-    format leaves to others, such as the tokenizer's.
+    format leaves to others, such as the tokenizer's. Of another family only that is told.
     """
-    misfits = [
-        f"{field.name} is {found!r} ({format_name}: {fixed!r})"
-        for field in fields(Config)
-        if field.name not in unsaid
-        and (found := getattr(checkpoint.config, field.name))
-        != (fixed := getattr(plain, field.name))
-    ]
-    if misfits:
-        reasons = "; ".join(misfits)
+    family = checkpoint.config.family
+    if "family" not in unsaid and family != plain.family:
+        raise UsageError(
+            f"{checkpoint.path} cannot be written as {format_name}: its family is {family}, the "
+            f"format holds {plain.family}"
+        )
+    reasons = "; ".join(
+        f"{name} is {_shown(found)} ({format_name}: {_shown(fixed)})"
+        for name, found, fixed in _differing(checkpoint.config, plain)
+        if name not in unsaid
+    )
+    if reasons:
         raise UsageError(f"{checkpoint.path} cannot be written as {format_name}: {reasons}")
+
+
+def _differing(found: Any, fixed: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Fields in which two of a dataclass differ; of a dataclass in both, the fields of that."""
+    for field in fields(found):
+        here, there = getattr(found, field.name), getattr(fixed, field.name)
+        if here == there:
+            continue
+        if is_dataclass(here) and is_dataclass(there):
+            for name, *values in _differing(here, there):
+                yield f"{field.name}.{name}", *values
+        else:
+            yield field.name, here, there
+
+
+def _shown(value: Any) -> str:
+    return type(value).__name__ if is_dataclass(value) else repr(value)
 
 
 def check_weights(checkpoint: Checkpoint, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -2,6 +2,7 @@
 
 gpt2-124m  gpt2-350m  gpt2-774m  gpt2-1558m      the published ones
 gpt2:d12                                         GPT-2 by depth, as llm.c has it
+gpt2:128x4:heads=4                               GPT-2 by width × layers
 llama:288x6                                      Llama by width × layers
 llama:288x6:heads=6,kv=2,context=512             some sizes told
 shape.json                                       all fields of a Config
@@ -31,12 +32,13 @@ _LLAMA_VOCAB, _LLAMA_CONTEXT = 32000, 256
 _HIDDEN_MULTIPLE = 32
 _HEAD_DIMS = (64, 48, 32, 128, 96, 80, 16, 8)  # the first that divides the width is taken
 
-_LLAMA = re.compile(r"llama:([0-9]{1,7})x([0-9]{1,4})")
+_SIZED = re.compile(r"(gpt2|llama):([0-9]{1,7})x([0-9]{1,4})")
 _GPT2 = re.compile(r"gpt2:d([0-9]{1,4})")
 _SETTING = re.compile(r"(?:tied=(yes|no)|([a-z]+)=([0-9]{1,9}))")
 
 # What may follow a name, by the sizes that it means.
-_GPT2_SETTINGS = ("vocab", "context")
+_GPT2_SETTINGS = ("vocab", "context")  # a depth tells the rest
+_SIZED_GPT2_SETTINGS = ("heads", *_GPT2_SETTINGS)
 _LLAMA_SETTINGS = ("heads", "kv", "hidden", "context", "vocab", "tied")
 _LIMITS = {
     "heads": MOST["n_heads"],
@@ -54,12 +56,20 @@ def config_named(name: str) -> Config:
     base, settings = _settings(name)
     depth = _depth(base)
     if depth is not None:
-        return _gpt2(name, depth, settings)
-    if (match := _LLAMA.fullmatch(base)) is not None:
-        return _llama(name, int(match[1]), int(match[2]), settings)
+        return _gpt2_of_depth(name, depth, settings)
+    if (match := _SIZED.fullmatch(base)) is not None:
+        dim, n_layers = int(match[2]), int(match[3])
+        known = _SIZED_GPT2_SETTINGS if match[1] == "gpt2" else _LLAMA_SETTINGS
+        _check_known(name, settings, known)
+        _check_sizes(name, dim, n_layers)
+        n_heads = settings.get("heads") or _heads(name, dim)
+        if match[1] == "gpt2":
+            return _gpt2(name, dim, n_layers, n_heads, settings)
+        return _llama(name, dim, n_layers, n_heads, settings)
     raise UsageError(
         f"model {name!r} is unknown, expected one of {', '.join(_GPT2_NAMES)}, gpt2:d12 (depth "
-        f"{', '.join(map(str, _GPT2_DEPTHS))}), llama:288x6 (width x layers), or a .json file"
+        f"{', '.join(map(str, _GPT2_DEPTHS))}), gpt2:128x4 or llama:288x6 (width x layers), or a "
+        ".json file"
     )
 
 
@@ -82,30 +92,30 @@ def _depth(base: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def _gpt2(name: str, depth: int, settings: Mapping[str, int]) -> Config:
+def _gpt2_of_depth(name: str, depth: int, settings: Mapping[str, int]) -> Config:
     if depth not in _GPT2_DEPTHS:
         depths = ", ".join(f"d{d}" for d in _GPT2_DEPTHS)
         raise UsageError(f"model {name!r}: depth is {depth}, expected one of {depths}")
     _check_known(name, settings, _GPT2_SETTINGS)
     dim, n_heads = _GPT2_DEPTHS[depth]
+    return _gpt2(name, dim, depth, n_heads, settings)
+
+
+def _gpt2(name: str, dim: int, n_layers: int, n_heads: int, settings: Mapping[str, int]) -> Config:
+    if dim % n_heads:
+        raise UsageError(
+            f"model {name!r}: heads is {n_heads}, expected a number that divides the width {dim}"
+        )
     return plain_config(
         dim=dim,
-        n_layers=depth,
+        n_layers=n_layers,
         n_heads=n_heads,
         vocab_size=settings.get("vocab", _GPT2_VOCAB),
         context_length=settings.get("context", _GPT2_CONTEXT),
     )
 
 
-def _llama(name: str, dim: int, n_layers: int, settings: Mapping[str, int]) -> Config:
-    _check_known(name, settings, _LLAMA_SETTINGS)
-    for what, found, most in (
-        ("width", dim, MOST["dim"]),
-        ("layers", n_layers, MOST["n_layers"]),
-    ):
-        if not 1 <= found <= most:
-            raise UsageError(f"model {name!r}: {what} is {found}, expected 1 to {most:,}")
-    n_heads = settings.get("heads") or _heads(name, dim)
+def _llama(name: str, dim: int, n_layers: int, n_heads: int, settings: Mapping[str, int]) -> Config:
     if dim % n_heads or dim // n_heads % 2:
         raise UsageError(
             f"model {name!r}: heads is {n_heads}, expected a number that divides the width {dim} "
@@ -157,6 +167,15 @@ def _settings(name: str) -> tuple[str, dict[str, int]]:
         else:
             settings[match[2]] = int(match[3])
     return f"{kind}:{size}" if size else kind, settings
+
+
+def _check_sizes(name: str, dim: int, n_layers: int) -> None:
+    for what, found, most in (
+        ("width", dim, MOST["dim"]),
+        ("layers", n_layers, MOST["n_layers"]),
+    ):
+        if not 1 <= found <= most:
+            raise UsageError(f"model {name!r}: {what} is {found}, expected 1 to {most:,}")
 
 
 def _check_known(name: str, settings: Mapping[str, int], known: tuple[str, ...]) -> None:

@@ -90,7 +90,12 @@ def train(
         _opened(out, told, compiling, resumed=resume) as session,
     ):
         compiling.stop()
-        exit_code = _run(session, tensorboard=tensorboard, quiet=quiet)
+        ended_before = session.state.step >= session.options.steps
+        exit_code = _run(session, compiling, tensorboard=tensorboard, quiet=quiet)
+        if ended_before and not quiet:
+            note(
+                f"the run has all of its {session.options.steps:,} steps; --steps N makes it longer"
+            )
         if not quiet:
             _tell_end(session, ended=not exit_code)
     if exit_code:
@@ -106,7 +111,7 @@ def _opened(out: Path, told: dict[str, Any], compiling: Any, *, resumed: bool) -
     return begin(TrainOptions(**told), out, on_compile=compiling)
 
 
-def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
+def _run(session: Session, compiling: Any, *, tensorboard: bool, quiet: bool) -> int:
     """Trains to the end, which is 0, or until a signal asks for one: 128 + it, as a shell says."""
     from rung.cli.train.progress import Quiet, Telling
     from rung.train.run.trainer import Trainer
@@ -114,7 +119,7 @@ def _run(session: Session, *, tensorboard: bool, quiet: bool) -> int:
     reporter = Quiet() if quiet else Telling(session)
     requests = StopRequests(on_first=reporter.asked_to_stop, on_end=reporter.stopped_at_once)
     with requests, reporter:
-        trainer = Trainer(session, reporter, tensorboard=tensorboard)
+        trainer = Trainer(session, reporter, tensorboard=tensorboard, on_compile=compiling)
         if trainer.run(stop=lambda: requests.signal is not None):
             return 0
     assert requests.signal is not None  # nothing else stops it

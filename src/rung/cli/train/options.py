@@ -28,8 +28,8 @@ class ModelChoice:
             _MODEL,
             "--config",
             metavar="NAME|FILE",
-            help="Shape of a new model: gpt2-124m, gpt2:d6, llama:288x6:kv=2,context=512, or a "
-            ".json file.",
+            help="Shape of a new model: gpt2-124m, gpt2:d6, gpt2:128x4:heads=4, "
+            "llama:288x6:kv=2,context=512, or a .json file.",
         ),
     ] = None
     init_from: Annotated[

@@ -98,8 +98,14 @@ class Telling(Quiet):
 
     def _cpu_gflops(self) -> float:
         from rung.bench.machine.file import limits
+        from rung.cli.progress import doing
 
-        return limits(self._threads, progress=lambda what: None).peaks[self._multiplies].gops
+        with doing() as progress:
+
+            def telling(what: str) -> None:
+                progress(f"this machine: {what}")
+
+            return limits(self._threads, progress=telling).peaks[self._multiplies].gops
 
     def stepped(self, step: Step) -> None:
         line = self._line(step)

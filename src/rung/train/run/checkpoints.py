@@ -269,6 +269,8 @@ class Run:
             except OSError:  # a file system without second names
                 shutil.copyfile(checkpoint / MODEL_FILE, beside)
             beside.replace(target)
+            with suppress(FileNotFoundError):
+                beside.unlink()  # POSIX renames nothing where both are names of one file
         except OSError as error:
             with suppress(OSError):
                 beside.unlink()

@@ -97,6 +97,7 @@ class TrainOptions:
             _check("warmup", self.warmup, least=0)
         if not 0 < self.lr < math.inf:
             raise UsageError(f"--lr is {self.lr}, expected a positive number")
+        _check("lr", self.lr, least=0)
         if not 0 < np.float32(self.epsilon) < math.inf:
             raise UsageError(f"--eps is {self.epsilon}, expected a positive number (float32)")
         for name in ("beta1", "beta2"):

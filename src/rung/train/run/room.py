@@ -12,6 +12,7 @@ from rung.train.memory import memory_bytes
 
 _MEMINFO = Path("/proc/meminfo")
 _CGROUP = Path("/sys/fs/cgroup")
+_STATM = Path("/proc/self/statm")
 _PLANNED = 1 << 16
 
 
@@ -36,7 +37,7 @@ def needed_bytes(config: Config, *, batch_size: int, seq_len: int, recompute: bo
 
 def available_bytes() -> int | None:
     """Memory that can be had without swapping; None where the system does not tell."""
-    found = [value for value in (_free(), _group_left()) if value is not None]
+    found = [value for value in (_free(), _group_left(), _limit_left()) if value is not None]
     return min(found, default=None)
 
 
@@ -127,3 +128,15 @@ def _group_left() -> int | None:
         return None if most == "max" else max(int(most) - used, 0)
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _limit_left() -> int | None:
+    """What the limit of this process's addresses (`ulimit -v`) leaves; None without one."""
+    try:
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = int(_STATM.read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, AttributeError, OSError, ValueError, IndexError):
+        return None
+    return None if most == resource.RLIM_INFINITY else max(most - used, 0)

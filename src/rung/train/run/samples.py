@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rung.backends.base import Compiling
 from rung.engine.model import Model
 from rung.engine.options import Prompts
 from rung.engine.runner import plan_model
@@ -35,11 +36,13 @@ def sample(
     max_tokens: int,
     seed: int,
     threads: int | None,
+    on_compile: Compiling | None = None,
 ) -> str:
     """What the model as it is now makes of a prompt; the same seed gives the same text."""
     checkpoint = live_model(config, step)
     held = dict(checkpoint.weights)  # a copy for as long as the text takes
-    runner = plan_model(replace(checkpoint, weights=held), threads=threads)
+    live = replace(checkpoint, weights=held)
+    runner = plan_model(live, threads=threads, on_compile=on_compile)
     with Model(checkpoint, runner, tokenizer) as model:
         text = model.generate(
             prompt, max_tokens=max_tokens, seed=seed, temperature=_TEMPERATURE, top_p=_TOP_P

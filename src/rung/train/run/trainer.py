@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from rung.backends.base import Compiling
 from rung.errors import RungError
 from rung.train.data import Position
 from rung.train.run.checkpoints import METRICS_FILE, TENSORBOARD_FOLDER
@@ -65,12 +66,22 @@ class Trainer:
         with begin(options, out) as session:
             finished = Trainer(session, reporter).run(stop=lambda: False)
 
+    on_compile: told while kernels of a sample are compiled, once on a machine.
+
     Raises RungError where the loss or a gradient is no number any more (nothing of that is saved)
     and where a checkpoint cannot be written; the last good one stays in either case.
     """
 
-    def __init__(self, session: Session, reporter: Reporter, *, tensorboard: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        reporter: Reporter,
+        *,
+        tensorboard: bool = False,
+        on_compile: Compiling | None = None,
+    ) -> None:
         self._session = session
+        self._on_compile = on_compile
         self._reporter = reporter
         self._state = session.state
         self._spikes = Spikes(session.state.losses)
@@ -219,6 +230,7 @@ class Trainer:
             max_tokens=options.sample_tokens,
             seed=options.seed + step,
             threads=options.threads,
+            on_compile=self._on_compile,
         )
         self._metrics.add({"step": step, "sample": text})
         self._reporter.sampled(step, text)
@@ -233,10 +245,11 @@ class Trainer:
 
     def _failed(self, what: str, value: float, lr: float) -> RungError:
         """The error of a run whose numbers have gone."""
+        clip = "a lower --clip" if self._session.options.clip else "a --clip such as 1"
         return RungError(
             f"the {what} is {value} at step {self._state.step + 1} (learning rate {lr:.2e}), so "
             f"training stops; {self._session.run.kept()}. Resumed, it would get here again: "
-            "begin another, with a lower --lr, a longer --warmup or a lower --clip"
+            f"begin another, with a lower --lr, a longer --warmup or {clip}"
         )
 
 
