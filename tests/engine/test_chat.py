@@ -6,7 +6,7 @@ import pytest
 
 from engine_fakes import BOS, EOS, ByteTokenizer, FakeRunner, fake_model, says
 from rung.engine.templates import LLAMA2
-from rung.errors import ContextError
+from rung.errors import ContextError, UsageError
 
 TOKENIZER = ByteTokenizer()
 
@@ -48,6 +48,18 @@ def test_an_interrupted_answer_stays_as_far_as_it_came():
     following = chat.ask("two")
     assert answer.finish_reason == "interrupted"
     assert prompt_of(following) == "<s>[INST] one [/INST]CCC</s><s>[INST] two [/INST]"
+
+
+def test_a_closed_conversation_gives_its_slot_back_and_goes_on_when_asked():
+    model = fake_model(FakeRunner(context_length=400, next_token=lambda h: EOS))
+    with model.chat() as chat:
+        chat.ask("one").complete()
+        with pytest.raises(UsageError, match="slot"):
+            model.generate("x")
+    model.generate("x", max_tokens=1).complete()
+    answer = chat.ask("two")
+    assert prompt_of(answer) == "<s>[INST] one [/INST]</s><s>[INST] two [/INST]"
+    assert answer.usage.cached_tokens == 0
 
 
 def test_undo_reset_and_a_new_system_prompt():

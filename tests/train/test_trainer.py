@@ -71,6 +71,13 @@ def test_a_longer_run(tmp_path: Path) -> None:
         resumed(tmp_path / "out", steps=2)
 
 
+def test_a_run_may_end_while_it_warms_up(tmp_path: Path) -> None:
+    trained(tmp_path, tmp_path / "out", steps=40, warmup=30, stop_after=4)
+    opened, kept = resumed(tmp_path / "out", steps=6)
+    assert [step.step for step in kept.steps] == [5, 6]
+    assert opened.options.warmup == 6
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

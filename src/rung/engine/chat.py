@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Unpack
 
+from rung.closing import Closing
 from rung.engine.generate import Generation
 from rung.engine.options import GenerateOptions, Prompts
 from rung.engine.session import Session
@@ -61,11 +62,12 @@ class Turn:
     answer: Answer
 
 
-class Chat:
+class Chat(Closing):
     """A conversation with one model: `ask`, and iterate over the answer.
 
-    When the context has no room for another turn, the oldest turns are dropped (`n_dropped` counts
-    them); the system prompt stays.
+    It holds a slot of the model until `close()`, which a `with` block calls, or until neither it
+    nor an answer is referred to. When the context has no room for another turn, the oldest turns
+    are dropped (`n_dropped` counts them); the system prompt stays.
 
     >>> chat = model.chat(system="Answer in one sentence.")
     >>> print(chat.ask("Who was Lily?").complete().text)
@@ -101,6 +103,10 @@ class Chat:
         self.n_dropped += len(self.turns) - len(turns)
         self.turns = [*turns, Turn(user, answer)]
         return answer
+
+    def close(self) -> None:
+        """Ends an answer in the making and gives the slot back; asked again, it reads all anew."""
+        self._session.close()
 
     def undo(self) -> str | None:
         """Forgets the last turn, and returns what the user said in it; None where there is none."""

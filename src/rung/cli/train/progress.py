@@ -76,7 +76,10 @@ class Telling(Quiet):
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(stderr=True, highlight=False), refresh_per_second=4)
+            # Lines that are to stay are printed above it.
+            self._live = Live(
+                console=Console(stderr=True, highlight=False), refresh_per_second=4, transient=True
+            )
             self._live.start()
         return self
 

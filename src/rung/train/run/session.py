@@ -309,7 +309,9 @@ def _continued(
             raise UsageError(
                 f"the run is to have {steps} steps, and has {saved.state.step} already"
             )
-        options = replace(options, steps=steps)
+        assert options.warmup is not None
+        # A run that ends while it warms up does not get further than that.
+        options = replace(options, steps=steps, warmup=min(options.warmup, steps))
         schedule_of(options)  # raises what is wrong with it
     return options
 
