@@ -70,6 +70,7 @@ def test_predictions_lie_between_their_neighbors(
         '{"version": 0, "machines": {}}',
         '{"version": 1, "machines": {"x": {"kernels": {"k": {"points": [], "far": []}}}}}',
         '{"version": 1, "machines": 3}',
+        pytest.param("[" * 200_000, id="nested"),
     ],
 )
 def test_a_damaged_file_counts_as_empty(damage: str, cache: Path, cpu: CpuBackend) -> None:

@@ -27,7 +27,15 @@ def read_entries(
         if content["version"] != version:
             return {}
         return {str(name): entry(values) for name, values in content["machines"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ):
         return {}
 
 
