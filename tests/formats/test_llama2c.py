@@ -198,7 +198,7 @@ def test_what_llama2c_cannot_say_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError) as caught:
         write(tmp_path / "model.bin", model, version=0)
-    for reason in ("base=500000.0", "head_dim is 8", "qkv_bias is True"):
+    for reason in ("rope.base is 500000.0", "head_dim is 8", "qkv_bias is True"):
         assert reason in str(caught.value)
 
 
