@@ -12,14 +12,19 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 import rung.schedule.ahead as ahead
+from rung.backends.base import KernelBackend
 from rung.bench.models.random_weights import random_checkpoint
 from rung.bench.models.shapes import shape_named
+from rung.bench.results import append_rows, origin
 from rung.engine.batch import Batch, Choice
 from rung.engine.runner import ModelRunner, plan_model
+
+RESULTS = Path(__file__).parent / "results" / "webgpu_decoding.jsonl"
 
 Way = Callable[[ModelRunner, int], int]
 
@@ -67,6 +72,7 @@ def main() -> None:
     parser.add_argument("--type", default="i8")
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="append rows to this file")
     given = parser.parse_args()
     checkpoint = random_checkpoint(shape_named(given.shape), given.type)
     runner = plan_model(
@@ -83,9 +89,16 @@ def main() -> None:
                 times[name].append(passed)
     assert len({last[name] for name in list(WAYS)[:-1]}) == 1, f"not the same tokens: {last}"
     print(f"{given.shape} {given.type}, {given.tokens} tokens, {given.rounds} rounds")
+    rows = []
+    place = runner.backends[0]
+    assert isinstance(place, KernelBackend)
     for name, found in times.items():
         wall, host = (statistics.median(t) / given.tokens for t in zip(*found, strict=True))
+        row = {"benchmark": "ahead", "model": given.shape, "dtype": given.type, "way": name}
+        row |= {"tokens": given.tokens, "us": round(wall * 1e6), "host_us": round(host * 1e6)}
+        rows.append(row | origin(place.origin))
         print(f"{name:20} {wall * 1e6:7.0f} µs {1 / wall:7.0f} tok/s, host {host * 1e6:5.0f} µs")
+    append_rows(given.results, rows)
     runner.close()
 
 

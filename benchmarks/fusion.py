@@ -16,6 +16,7 @@ import statistics
 import time
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -26,10 +27,13 @@ from rung.backends.webgpu.gpu import Command
 from rung.backends.webgpu.program import GpuProgram
 from rung.bench.models.random_weights import random_checkpoint
 from rung.bench.models.shapes import shape_named
+from rung.bench.results import append_rows, origin
 from rung.engine.batch import Batch
 from rung.engine.runner import ModelRunner, plan_model
 from rung.formats.base import Checkpoint
 from rung.models.config import Config, weight_shapes
+
+RESULTS = Path(__file__).parent / "results" / "webgpu_decoding.jsonl"
 
 LATER = ("norm_mlp", "norm_linear", "norm_add")
 STEPS = {
@@ -96,6 +100,7 @@ def main() -> None:
     parser.add_argument("--type", default="i8")
     parser.add_argument("--position", type=int, default=127)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="append rows to this file")
     parser.add_argument("--kernels", action="store_true", help="time each kernel as well")
     given = parser.parse_args()
     config = shape_named(given.shape)
@@ -116,12 +121,17 @@ def main() -> None:
             busy(device, commands)
             times[name] += [device.gpu.span_ns(commands) for _ in range(3)]
     print(f"{given.shape} {given.type}, position {given.position}, {device.gpu.adapter.name}")
+    rows = []
     for name, found in times.items():
         step_ms = statistics.median(found) / 1e6
+        row = {"benchmark": "fusion", "model": given.shape, "dtype": given.type, "way": name}
+        row |= {"commands": len(made[name]), "us": round(step_ms * 1e3)}
+        rows.append(row | origin(device.origin))
         rate = 1e3 / step_ms
         print(f"{name:34} {len(made[name]):4} commands {step_ms:7.3f} ms, {rate:6.0f} steps/s")
     if given.kernels:
         show_kernels(device, made[list(STEPS)[-1]])
+    append_rows(given.results, rows)
     runner.close()
 
 

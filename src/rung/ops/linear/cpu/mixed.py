@@ -172,31 +172,29 @@ def _product(part, parts, a_MD, w, copy_panel, b_X, r_MX, c_MX):
                     finish(c_MX[top:end], b_X, r_MX[top:end], x, x + width)
 
 
-def _top(op, split):
-    """Registers the kernel below as the top of an op's ladder."""
+def rung(op, version, split, *, why, needs):
+    """Registers the kernel below, which rounds as the op does and sums in float32."""
     return op.kernel(
-        "cpu",
-        2,
-        why="pairs of bfloat16 in tiles",
-        split=split,
-        needs=NEEDS,
-        rate="bf16",
-        tolerance="f32",
+        "cpu", version, why=why, split=split, needs=needs, rate="bf16", tolerance="f32"
     )
 
 
-@_top(linear_bf16, Split("TN", TALL * PANEL, per_thread=1))
+def _pairs(op, split):
+    return rung(op, 2, split, why="pairs of bfloat16 in tiles", needs=NEEDS)
+
+
+@_pairs(linear_bf16, Split("TN", TALL * PANEL, per_thread=1))
 def linear_bf16_pairs(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     _product(part, parts, x_TK, w_NK, _copy_panel_of_rows, b_N, r_TN, y_TN)
 
 
-@_top(linear_bf16_backward_x, Split("TK", TALL * PANEL, per_thread=1))
+@_pairs(linear_bf16_backward_x, Split("TK", TALL * PANEL, per_thread=1))
 def linear_bf16_backward_x_pairs(part, parts, dy_TN, w_NK, r_TK, dx_TK):
     none = np.empty(0, np.float32)
     _product(part, parts, dy_TN, w_NK, _copy_panel_of_columns, none, r_TK, dx_TK)
 
 
-@_top(linear_bf16_backward_w, Split("N", LANES, per_thread=1))
+@_pairs(linear_bf16_backward_w, Split("N", LANES, per_thread=1))
 def linear_bf16_backward_w_pairs(part, parts, dw_NK, dy_TN, x_TK, add):
     T, K = x_TK.shape
     start, stop = span(part, parts, dw_NK.shape[0], LANES)

@@ -17,6 +17,7 @@ sums. Each output is summed in the order of the depth, whatever the part it fall
 import numpy as np
 from numba.extending import register_jitable
 
+from rung.ops.linear.cpu.mixed import rung
 from rung.ops.linear.cpu.outer import copy_rows
 from rung.ops.linear.mixed import linear_bf16, linear_bf16_backward_w, linear_bf16_backward_x
 from rung.registry import Split
@@ -248,31 +249,22 @@ def _product(part, parts, a_MD, w, copy_tile, by_rows, b_X, r_MX, c_MX):
     tiles_close()
 
 
-def _top(op, split):
-    """Registers the kernel below as the top of an op's ladder."""
-    return op.kernel(
-        "cpu",
-        3,
-        why="AMX tiles of bfloat16",
-        split=split,
-        needs=NEEDS,
-        rate="bf16",
-        tolerance="f32",
-    )
+def _tiles_of_bfloat(op, split):
+    return rung(op, 3, split, why="AMX tiles of bfloat16", needs=NEEDS)
 
 
-@_top(linear_bf16, Split("TN", TALL * PANEL, per_thread=1))
+@_tiles_of_bfloat(linear_bf16, Split("TN", TALL * PANEL, per_thread=1))
 def linear_bf16_amx(part, parts, x_TK, w_NK, b_N, r_TN, y_TN):
     _product(part, parts, x_TK, w_NK, _tile_of_rows, True, b_N, r_TN, y_TN)
 
 
-@_top(linear_bf16_backward_x, Split("TK", TALL * PANEL, per_thread=1))
+@_tiles_of_bfloat(linear_bf16_backward_x, Split("TK", TALL * PANEL, per_thread=1))
 def linear_bf16_backward_x_amx(part, parts, dy_TN, w_NK, r_TK, dx_TK):
     none = np.empty(0, np.float32)
     _product(part, parts, dy_TN, w_NK, _tile_of_columns, False, none, r_TK, dx_TK)
 
 
-@_top(linear_bf16_backward_w, Split("N", PANEL, per_thread=1))
+@_tiles_of_bfloat(linear_bf16_backward_w, Split("N", PANEL, per_thread=1))
 def linear_bf16_backward_w_amx(part, parts, dw_NK, dy_TN, x_TK, add):
     T, K = x_TK.shape
     start, stop = span(part, parts, dw_NK.shape[0], PANEL)
