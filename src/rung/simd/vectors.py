@@ -39,5 +39,4 @@ def vector(element: types.Type, lanes: int) -> VectorType:
 
 f32x4 = vector(types.float32, 4)
 f32x16 = vector(types.float32, 16)
-i32x16 = vector(types.int32, 16)
 i8x64 = vector(types.int8, 64)

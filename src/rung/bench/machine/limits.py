@@ -66,14 +66,6 @@ def read_bandwidth(
         return _read(team, size_bytes, repeats)
 
 
-def copy_bandwidth(
-    threads: int, *, size_bytes: int = MEMORY_BYTES, repeats: int = _REPEATS
-) -> float:
-    """GB/s (1e9 bytes) read and written while memory of this size is copied to another."""
-    with ProbeTeam(threads) as team:
-        return _copy(team, size_bytes, repeats)
-
-
 def measure(
     threads: int,
     *,
